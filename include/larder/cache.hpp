@@ -1,0 +1,280 @@
+// A Cache remembers results that were expensive to compute: in this process's memory, and in a
+// directory that all processes of the machine share. Any copy may vanish at any moment; none is ever
+// returned damaged or out of date.
+//
+//   auto cache = larder::Cache::open({.directory = "/var/cache/fit"}).value();
+//   auto model = cache.get_or_compute(larder::Key{"fit", data_hash}, [&] { return fit(rows); });
+//   use(*model);   // a Ref<Model>: immutable, shared; model.source() says which tier answered
+//
+// Faults of the cache (a full disk, a damaged file, missing permissions) are misses with a counter:
+// the computation runs and its result is returned. Thrown are only `Error` for misuse (another type
+// than was stored; a cycle of computations; unusable entry options) and what `compute` throws.
+//
+// Threads: every member function may be called from any thread. No user code (compute functions,
+// codecs, destructors, predicates) runs under a lock of the cache, and a computation may use it again.
+// Processes: after fork() the child's next call opens the cache anew; handles from before stay valid.
+// A Cache is a cheap handle: copies share one cache, which closes, writing back, with the last copy.
+#pragma once
+
+#include <exception>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <larder/codec.hpp>
+#include <larder/entry.hpp>
+#include <larder/key.hpp>
+#include <larder/options.hpp>
+#include <larder/ref.hpp>
+#include <larder/result.hpp>
+#include <larder/stats.hpp>
+
+namespace larder {
+
+// What became of a put. Being refused by a tier is not an error.
+struct PutOutcome {
+  enum class Store : std::uint8_t { none, queued, written, refused };
+  bool in_memory = false;
+  Store in_store = Store::none;  // none: there is no store, or the options keep the value out of it
+};
+
+namespace detail {
+
+class Engine;
+class Flight;
+
+// An answer with its type erased.
+struct Answer {
+  Value value;
+  Tier source = Tier::computed;
+  std::chrono::nanoseconds cost{0};
+  std::chrono::nanoseconds saved{0};
+};
+
+// The leader's end of a flight. Exactly one of fulfil and fail ends it; the destructor fails it.
+class LARDER_API Obligation {
+ public:
+  Obligation(std::shared_ptr<Engine> engine, std::shared_ptr<Flight> flight, Key key);
+  ~Obligation();
+  Obligation(Obligation&&) noexcept;
+  Obligation& operator=(Obligation&&) noexcept;
+
+  // Publishes the value and wakes the waiters. Throws for unusable options; the flight has failed then.
+  Answer fulfil(Value value, const Type& type, const EntryOptions& options);
+  // Ends the flight without a value: waiters receive `reason`, or with none compute in their turn.
+  void fail(std::exception_ptr reason) noexcept;
+
+ private:
+  std::shared_ptr<Engine> engine_;
+  std::shared_ptr<Flight> flight_;  // null: ended
+  std::optional<Key> key_;
+};
+
+struct Claimed {
+  std::optional<Answer> answer;
+  std::optional<Obligation> obligation;
+};
+
+// Puts a computed result on the heap as the T that is cached: the result itself, or, where T is a view
+// (a span), the result together with the view of it.
+template <class T, class R>
+Value hold(R&& result) {
+  using Owned = std::remove_cvref_t<R>;
+  if constexpr (std::is_same_v<T, Owned> && !borrows<T>()) {
+    return std::make_shared<const T>(std::forward<R>(result));
+  } else {
+    static_assert(!std::is_same_v<T, Owned>,
+                  "a view cannot be cached without what it views: return the owner, e.g. a std::vector");
+    struct Held {
+      Owned owned;
+      T view;
+      explicit Held(R&& r) : owned(std::forward<R>(r)), view(std::as_const(owned)) {}
+    };
+    auto held = std::make_shared<const Held>(std::forward<R>(result));
+    return Value(held, &held->view);
+  }
+}
+
+template <class T>
+Ref<T> to_ref(Answer answer) {
+  return Ref<T>(std::static_pointer_cast<const T>(std::move(answer.value)), answer.source, answer.cost, answer.saved);
+}
+
+// T if given, else what F returns.
+template <class T, class F, class... Arguments>
+using Stored = std::conditional_t<std::is_void_v<T>, std::remove_cvref_t<std::invoke_result_t<F, Arguments...>>, T>;
+
+}  // namespace detail
+
+// Either the value of a key, or the obligation to produce it: the primitive beneath get_or_compute,
+// for producers that stream or live in coroutines. While an obligation is open, others who ask for the
+// key wait; destroying the Claim abandons it and hands over to exactly one of them.
+//
+// Threads: a Claim may be moved to and ended on another thread. A thread that holds a claim on a key
+// and asks for the same key again is told so with Error(cycle).
+template <Storable T>
+class Claim {
+ public:
+  explicit Claim(detail::Claimed claimed) : claimed_(std::move(claimed)) {}
+
+  // True if the value is here; false if this caller has to produce it.
+  [[nodiscard]] bool ready() const noexcept { return claimed_.answer.has_value(); }
+  // REQUIRES: ready().
+  [[nodiscard]] Ref<T> value() const { return detail::to_ref<T>(claimed_.answer.value()); }
+
+  // Publishes the value; the time since the claim is its cost. REQUIRES: !ready(), once.
+  template <class R>
+  Ref<T> fulfil(R&& result, const EntryOptions& options = {}) {
+    auto obligation = std::exchange(claimed_.obligation, std::nullopt);
+    return detail::to_ref<T>(
+        obligation.value().fulfil(detail::hold<T>(std::forward<R>(result)), detail::type_of<T>(), options));
+  }
+  // Gives the obligation up; nothing is stored. Those who wait receive `reason`, if there is one, as
+  // an exception; otherwise one of them takes over.
+  void abandon(std::exception_ptr reason = nullptr) noexcept {
+    if (auto obligation = std::exchange(claimed_.obligation, std::nullopt)) obligation->fail(std::move(reason));
+  }
+
+ private:
+  detail::Claimed claimed_;
+};
+
+struct MemoizeOptions {
+  // Raise it when the function's results change: results of other versions are never returned.
+  Version version = {};
+  EntryOptions entry = {};
+};
+
+template <class F>
+class Memoized;
+
+class LARDER_API Cache {
+ public:
+  // Opens the tiers that `options` ask for. Fails, naming the option and the cure, if the options are
+  // unusable, if the store is of a newer format, or if its file system cannot be trusted. A store that
+  // cannot be used for another reason (permissions, a full disk) is no failure: the cache works
+  // without it, and stats().degraded says why.
+  [[nodiscard]] static Result<Cache> open(const Options& options = {});
+
+  // The fresh value of `key` from the fastest tier that has one, or nothing. Never computes, never
+  // waits for a computation. Throws Error(type_mismatch) if the entry is of another type.
+  template <Storable T>
+  [[nodiscard]] std::optional<Ref<T>> get(const Key& key) {
+    auto answer = get_erased(key, detail::type_of<T>());
+    if (!answer) return std::nullopt;
+    return detail::to_ref<T>(*std::move(answer));
+  }
+
+  // Publishes a value, replacing what the key had. T is what readers ask for; a std::vector may be put
+  // as a span. See PutOutcome for what "published" came to.
+  template <class T = void, class R>
+  PutOutcome put(const Key& key, R&& value, const EntryOptions& options = {}) {
+    using S = std::conditional_t<std::is_void_v<T>, std::remove_cvref_t<R>, T>;
+    static_assert(Storable<S>, "this type has no larder::Codec; see larder/codec.hpp");
+    return put_erased(key, detail::hold<S>(std::forward<R>(value)), detail::type_of<S>(), options);
+  }
+
+  // The value of `key`; calls `compute` if no tier has a fresh one. Of all callers who ask at once, in
+  // all processes that share the store, one computes and the others wait for it without using CPU. If
+  // `compute` throws, the waiters of this process receive the exception and nothing is stored.
+  // Throws Error(cycle) if `compute` asks, directly or through others, for its own key.
+  //   get_or_compute(key, f)                           caches what f returns
+  //   get_or_compute<std::span<const float>>(key, f)   f returns std::vector<float>; readers get views
+  template <class T = void, std::invocable F>
+  Ref<detail::Stored<T, F>> get_or_compute(const Key& key, F&& compute, const EntryOptions& options = {}) {
+    using S = detail::Stored<T, F>;
+    static_assert(Storable<S>, "this type has no larder::Codec; see larder/codec.hpp");
+    Claim<S> claim = this->claim<S>(key);
+    if (claim.ready()) return claim.value();
+    try {
+      return claim.fulfil(std::forward<F>(compute)(), options);
+    } catch (...) {
+      claim.abandon(std::current_exception());
+      throw;
+    }
+  }
+
+  // The value of `key`, or the obligation to produce it; waits while another caller produces it.
+  template <Storable T>
+  [[nodiscard]] Claim<T> claim(const Key& key) {
+    return Claim<T>(claim_erased(key, detail::type_of<T>()));
+  }
+
+  // A function that remembers: called with the same arguments, it returns the remembered result.
+  //   auto spectrum = cache.memoize("spectrum", compute_spectrum, {.version = {3}});
+  //   larder::Ref<std::vector<double>> s = spectrum(signal, 4096);
+  // All arguments are part of the key; each must be a KeyArgument (key.hpp).
+  template <class F>
+  [[nodiscard]] Memoized<std::decay_t<F>> memoize(std::string name, F&& function, MemoizeOptions options = {});
+
+  // Whether a lookup would hit now, without counting as one.
+  [[nodiscard]] bool contains(const Key& key);
+  // Removes the entry from every tier, for every process, before it returns. True if there was one.
+  bool remove(const Key& key);
+  // Removes all entries from the store and from the memory of every process that shares it.
+  void clear();
+
+  // All entries, in no order. Not a snapshot: entries come and go meanwhile.
+  [[nodiscard]] std::vector<EntryInfo> entries();
+
+  // What this process's cache did since it was opened.
+  [[nodiscard]] Stats stats() const;
+  // What all processes together did since the store was made; stats() if there is no store.
+  [[nodiscard]] Stats shared_stats() const;
+
+  // Waits until everything put so far is in the store (or was refused).
+  void flush();
+
+  // The store's directory; empty without one.
+  [[nodiscard]] std::filesystem::path directory() const;
+
+ private:
+  explicit Cache(std::shared_ptr<detail::Engine> engine) : engine_(std::move(engine)) {}
+
+  std::optional<detail::Answer> get_erased(const Key& key, const detail::Type& type);
+  PutOutcome put_erased(const Key& key, detail::Value value, const detail::Type& type, const EntryOptions& options);
+  detail::Claimed claim_erased(const Key& key, const detail::Type& type);
+
+  std::shared_ptr<detail::Engine> engine_;
+};
+
+// See Cache::memoize. Threads: may be called from any thread if the function may.
+template <class F>
+class Memoized {
+ public:
+  Memoized(Cache cache, std::string name, F function, MemoizeOptions options)
+      : cache_(std::move(cache)), name_(std::move(name)), function_(std::move(function)), options_(std::move(options)) {}
+
+  template <class... Arguments>
+  auto operator()(const Arguments&... arguments) {
+    return cache_.get_or_compute(key(arguments...), [&] { return std::invoke(function_, arguments...); }, options_.entry);
+  }
+  // The key of a call with these arguments.
+  template <class... Arguments>
+  [[nodiscard]] Key key(const Arguments&... arguments) const {
+    return Key(std::string_view(name_), options_.version, arguments...);
+  }
+  // Forgets the result for these arguments.
+  template <class... Arguments>
+  bool remove(const Arguments&... arguments) {
+    return cache_.remove(key(arguments...));
+  }
+
+ private:
+  Cache cache_;
+  std::string name_;
+  F function_;
+  MemoizeOptions options_;
+};
+
+template <class F>
+Memoized<std::decay_t<F>> Cache::memoize(std::string name, F&& function, MemoizeOptions options) {
+  return {*this, std::move(name), std::forward<F>(function), std::move(options)};
+}
+
+}  // namespace larder

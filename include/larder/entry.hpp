@@ -1,0 +1,73 @@
+// What can be said of one entry: when it is put, and when it is listed.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <typeinfo>
+#include <utility>
+
+#include <larder/key.hpp>
+#include <larder/units.hpp>
+
+namespace larder {
+
+// Where a value came from, fast to slow.
+enum class Tier : std::uint8_t { memory = 0, store = 1, computed = 2 };
+// "memory", "store", "computed".
+LARDER_API const char* tier_name(Tier tier);
+
+// A predicate over the computed value, for EntryOptions::store_if. Made from any callable that takes
+// one `const T&` and returns bool; T must be the type of the entry (Error(type_mismatch)).
+class StoreIf {
+ public:
+  StoreIf() = default;
+  template <class F>
+    requires(!std::is_same_v<std::remove_cvref_t<F>, StoreIf>)
+  StoreIf(F&& predicate)  // NOLINT(google-explicit-constructor)
+      : StoreIf(Tag{}, std::function{std::forward<F>(predicate)}) {}
+
+  explicit operator bool() const noexcept { return static_cast<bool>(predicate_); }
+  [[nodiscard]] const std::type_info& type() const noexcept { return *type_; }
+  // REQUIRES: `value` points to a type() object.
+  [[nodiscard]] bool operator()(const void* value) const { return predicate_(value); }
+
+ private:
+  struct Tag {};
+  template <class A>
+  StoreIf(Tag, std::function<bool(A)> predicate)
+      : type_(&typeid(std::remove_cvref_t<A>)),
+        predicate_([predicate = std::move(predicate)](const void* value) {
+          return predicate(*static_cast<const std::remove_cvref_t<A>*>(value));
+        }) {}
+
+  const std::type_info* type_ = &typeid(void);
+  std::function<bool(const void*)> predicate_;
+};
+
+struct EntryOptions {
+  // How long the value is fresh, counted from the end of the computation. `0` keeps nothing.
+  Duration ttl = k_never;
+
+  // What the value is worth in compute time, instead of the measured time; for `put`, where nothing
+  // was measured, the default is zero.
+  std::optional<Duration> cost = std::nullopt;
+
+  // Called with the computed value, outside every lock; false means: return it, keep it nowhere.
+  StoreIf store_if = {};
+};
+
+// One entry of a listing. An entry may be gone by the time it is read.
+struct EntryInfo {
+  Key key;
+  Tier tier = Tier::store;       // the fastest tier that holds it
+  std::string type;              // Codec<T>::type_name()
+  std::uint64_t bytes = 0;       // of the encoded value; in memory only: its weight
+  std::chrono::nanoseconds cost{0};
+  std::chrono::system_clock::time_point created;
+  std::optional<std::chrono::system_clock::time_point> expires;  // none: never
+};
+
+}  // namespace larder

@@ -1,0 +1,66 @@
+// How a cache is opened. Every field has a default that suits most programs.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include <larder/stats.hpp>
+#include <larder/units.hpp>
+
+namespace larder {
+
+enum class WriteMode : std::uint8_t {
+  back,     // publish to the store from a bounded queue; a put never waits for the disk
+  through,  // publish to the store before the call returns
+};
+
+// When a value that is handed out as a mapped view (more than 16 KiB) is checked against its checksums.
+// Smaller values are copied out and checked on every hit.
+enum class Verification : std::uint8_t {
+  boot,     // the first time any process uses it after the machine started
+  process,  // the first time this process uses it
+  always,   // on every hit
+};
+
+// Something that a person should hear of: the store went out of use, a record was damaged.
+struct Event {
+  Counter reason;    // what was counted
+  std::string text;  // one line, naming the file
+};
+
+struct Options {
+  // --- what the cache does ---
+
+  // The store's directory, made if it is missing. Empty: default_directory().
+  std::filesystem::path directory = {};
+
+  // Limit of the store on disk, everything included; a percentage is of the file system. `0`: memory
+  // only. Unset: what the store was made with, and 10 GiB for a new one. Set to something else than an
+  // existing store has, it becomes that store's limit for every process.
+  std::optional<Size> store = std::nullopt;
+
+  // Limit of this process's memory tier; a percentage is of the machine's memory. `0`: no memory tier.
+  Size memory = "512MiB";
+
+  // Limit by count, in addition.
+  std::optional<std::uint64_t> memory_entries = std::nullopt;
+
+  WriteMode write = WriteMode::back;
+  Verification verification = Verification::boot;
+
+  // --- how fast it does it ---
+
+  // Bytes that may wait for being written back; what does not fit is not stored (and counted).
+  Size queue = "256MiB";
+
+  // Called for events, from any thread, outside every lock. Must not throw.
+  std::function<void(const Event&)> on_event = {};
+};
+
+// $LARDER_DIR, else $XDG_CACHE_HOME/larder/default, else ~/.cache/larder/default.
+LARDER_API std::filesystem::path default_directory();
+
+}  // namespace larder

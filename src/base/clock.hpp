@@ -1,0 +1,21 @@
+// The two clocks: wall time for what is written down, monotonic time for how long things take.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+
+namespace larder::base {
+
+// Milliseconds since the Unix epoch, UTC. May step when the system's clock is set.
+[[nodiscard]] inline std::int64_t wall_ms() noexcept {
+  using namespace std::chrono;
+  return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
+}
+
+// Nanoseconds from an arbitrary start; never steps back.
+[[nodiscard]] inline std::int64_t monotonic_ns() noexcept {
+  using namespace std::chrono;
+  return duration_cast<nanoseconds>(steady_clock::now().time_since_epoch()).count();
+}
+
+}  // namespace larder::base

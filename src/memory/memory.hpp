@@ -1,0 +1,100 @@
+// The memory tier: typed values of this process, found by key, within a limit of bytes.
+//
+// Values are held as shared, immutable objects; a hit shares ownership and copies nothing. The tier
+// knows no other tier: it is told the *stamp* of a key (the store's change counter for it) and does not
+// answer with a value that was put under another stamp.
+//
+// Invariants:
+//   (1) Σ weight of the entries ≤ limit at every instant, whatever other threads do. Room is made
+//       before an entry comes in; one that is heavier than the whole limit is not admitted.
+//   (2) A value is answered only for the full key, of the asked type, of the asked stamp, before its
+//       expiry.
+//   (3) No destructor of a value runs, and no user code is called, while a lock of the tier is held.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include <larder/codec.hpp>
+#include <larder/key.hpp>
+
+namespace larder::memory {
+
+inline constexpr std::int64_t k_no_expiry = INT64_MAX;
+
+// What is kept of an entry beside its key.
+struct Entry {
+  detail::Value value;
+  const detail::Type* type = nullptr;
+  std::uint64_t weight = 0;                 // measured bytes of the value; the tier adds its overhead and the key
+  std::uint64_t cost_ns = 0;
+  std::int64_t created_ms = 0;              // Unix time
+  std::int64_t expires_ms = k_no_expiry;    // Unix time
+  std::uint64_t stamp = 0;
+};
+
+enum class Miss : std::uint8_t {
+  absent,
+  expired,  // and now gone
+  stale,    // held under another stamp, and now gone
+};
+
+struct Found {
+  detail::Value value;
+  const detail::Type* type;  // not necessarily the type the caller wants: the caller decides what that means
+  std::uint64_t cost_ns;
+};
+
+struct Lookup {
+  std::optional<Found> found;
+  Miss miss = Miss::absent;
+};
+
+struct Limits {
+  std::uint64_t bytes = 0;
+  std::uint64_t entries = UINT64_MAX;
+};
+
+struct Usage {
+  std::uint64_t bytes = 0;
+  std::uint64_t entries = 0;
+  std::uint64_t evicted = 0;  // since the start
+  std::uint64_t expired = 0;
+};
+
+// Thread-safe.
+class MemoryTier {
+ public:
+  explicit MemoryTier(Limits limits);
+  ~MemoryTier();
+  MemoryTier(const MemoryTier&) = delete;
+  MemoryTier& operator=(const MemoryTier&) = delete;
+
+  // `now_ms` is called only if an entry with an expiry is found: reading the clock costs more than a hit.
+  [[nodiscard]] Lookup get(const Key& key, std::uint64_t stamp, std::int64_t (*now_ms)());
+  // Whether get() would find it; counts as no use.
+  [[nodiscard]] bool contains(const Key& key, std::uint64_t stamp, std::int64_t now_ms) const;
+
+  // Puts the entry, replacing what the key had, evicting what has to go. False: not admitted, because it
+  // is heavier than the limit; what the key had is gone all the same.
+  bool put(const Key& key, Entry entry);
+
+  bool remove(const Key& key);
+  void clear();
+
+  // Calls `visit` for copies of all entries, outside every lock, in no order.
+  void for_each(const std::function<void(const Key&, const Entry&)>& visit) const;
+  [[nodiscard]] Usage usage() const;
+
+  // Throws std::logic_error, saying what, if an invariant does not hold. For tests; locks everything.
+  void check() const;
+
+ private:
+  struct Shard;
+  std::vector<std::unique_ptr<Shard>> shards_;
+};
+
+}  // namespace larder::memory

@@ -1,0 +1,172 @@
+// The os room: every system call that larder makes, and nothing that knows what a cache is.
+//
+// Calls that the world can refuse return a Result whose error names the call and the path. EINTR and
+// short transfers are handled here. Each such call first asks the installed Hooks, if there are any:
+// tests install a twin that refuses calls (disk full, I/O error) or that stops the process at a named
+// point; production has none and pays one relaxed load a call.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <span>
+#include <string>
+#include <sys/types.h>
+#include <vector>
+
+#include <larder/codec.hpp>
+#include <larder/result.hpp>
+
+namespace larder::os {
+
+enum class Call : std::uint8_t { open, read, write, resize, allocate, map, populate, sync, unlink, list, make_directory, lock };
+
+// What tests put between larder and the system. Called from any thread.
+class Hooks {
+ public:
+  virtual ~Hooks() = default;
+  // An errno with which the call fails instead of being made, or 0.
+  virtual int before(Call call, const std::string& path) = 0;
+  // The program reached a named point between two steps that a kill could separate.
+  virtual void reached(const char* point) = 0;
+};
+// Installs hooks, or removes them with null. The caller keeps them alive until then.
+void install(Hooks* hooks) noexcept;
+// Tells the hooks that `point` is reached. Names are `room.operation.step`, for example
+// "store.append.written".
+void reached(const char* point) noexcept;
+
+// An error for `code` (an errno) out of `call` on `path`.
+[[nodiscard]] Error error(int code, const char* call, const std::string& path);
+
+// An open file; closes it.
+class File {
+ public:
+  File() = default;
+  ~File();
+  File(File&& other) noexcept;
+  File& operator=(File&& other) noexcept;
+
+  // `flags` as for open(2); O_CLOEXEC and O_NOFOLLOW are added. Errc::not_found if there is no file.
+  static Result<File> open(const std::filesystem::path& path, int flags, mode_t mode = 0600);
+
+  // Writes all pieces one after the other from `offset` on. On failure a part may be written.
+  Result<void> write_at(std::uint64_t offset, std::span<const Bytes> pieces) const;
+  // Reads up to bytes.size() bytes; fewer only at the end of the file.
+  Result<std::size_t> read_at(std::uint64_t offset, std::span<std::byte> bytes) const;
+  [[nodiscard]] Result<std::uint64_t> size() const;
+  Result<void> resize(std::uint64_t bytes) const;
+  // Gives the first `bytes` bytes real room on disk, so that writing through a mapping cannot fail.
+  Result<void> allocate(std::uint64_t bytes) const;
+  // Asks the system to start writing the range out, without waiting: paces large writes.
+  void start_writeback(std::uint64_t offset, std::uint64_t bytes) const noexcept;
+  Result<void> sync() const;
+
+  [[nodiscard]] bool is_open() const noexcept { return fd_ >= 0; }
+  [[nodiscard]] int fd() const noexcept { return fd_; }
+  [[nodiscard]] const std::string& path() const noexcept { return path_; }
+  void close() noexcept;
+
+ private:
+  int fd_ = -1;
+  std::string path_;
+};
+
+// A shared mapping of the start of a file; unmaps it.
+class Mapping {
+ public:
+  enum class Access : std::uint8_t { read, read_write };
+
+  Mapping() = default;
+  ~Mapping();
+  Mapping(Mapping&& other) noexcept;
+  Mapping& operator=(Mapping&& other) noexcept;
+
+  // REQUIRES: the file is at least `bytes` long for as long as pages are touched (SIGBUS otherwise).
+  static Result<Mapping> map(const File& file, std::uint64_t bytes, Access access);
+
+  [[nodiscard]] std::byte* data() const noexcept { return data_; }
+  [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
+  // Brings the pages of a range in, so that an I/O error is returned here and is no SIGBUS later.
+  [[nodiscard]] Result<void> populate(std::uint64_t offset, std::uint64_t bytes, const std::string& path) const;
+
+ private:
+  std::byte* data_ = nullptr;
+  std::uint64_t size_ = 0;
+};
+
+// Byte-range locks of a file (F_OFD_*): owned by the open file, released by the kernel when the last
+// descriptor of it goes, even by SIGKILL. One byte is one lock; offsets up to 2^62. They exclude other
+// processes and other LockFiles, never threads that use the same LockFile: callers keep their own
+// registry for those.
+class LockFile {
+ public:
+  static Result<LockFile> open(const std::filesystem::path& path);
+
+  // True if the byte is now locked exclusively; false if somebody else holds it.
+  Result<bool> try_lock(std::uint64_t offset) const;
+  // Sleeps until the byte is locked exclusively.
+  Result<void> lock(std::uint64_t offset) const;
+  Result<bool> try_lock_shared(std::uint64_t offset) const;
+  void unlock(std::uint64_t offset) const noexcept;
+  // Whether another LockFile holds the byte, shared or exclusively. True also when it cannot be told.
+  [[nodiscard]] bool held_elsewhere(std::uint64_t offset) const noexcept;
+
+  [[nodiscard]] int fd() const noexcept { return file_.fd(); }
+
+ private:
+  File file_;
+};
+
+// --- directories and names ---
+
+// Makes the directory and its missing parents, the ones made with mode 0700.
+Result<void> make_directories(const std::filesystem::path& path);
+// Success too if there was no such file.
+Result<void> unlink(const std::filesystem::path& path);
+// The names in a directory, in no order.
+Result<std::vector<std::string>> list(const std::filesystem::path& path);
+// Writes a small file so that readers see all of it or nothing. Leaves an existing file alone.
+Result<void> write_once(const std::filesystem::path& path, std::string_view text, mode_t mode = 0600);
+
+// --- the machine and the process ---
+
+// What a file system is, as far as the store has to know.
+struct FileSystem {
+  std::string name;          // "ext4", "nfs", "0x1badface"
+  bool trusted = false;      // mappings and writes are coherent, locks hold, space is real
+  std::uint64_t bytes = 0;   // capacity
+  std::uint64_t bytes_free = 0;
+};
+Result<FileSystem> file_system(const std::filesystem::path& path);
+
+// The owner and permission bits of a file or directory, symbolic links not followed.
+struct Ownership {
+  uid_t owner = 0;
+  mode_t mode = 0;
+};
+Result<Ownership> ownership(const std::filesystem::path& path);
+[[nodiscard]] uid_t current_user() noexcept;
+
+// The kernel's random identity of this boot; all zeros where it cannot be read.
+using BootId = std::array<std::byte, 16>;
+[[nodiscard]] BootId boot_id();
+// Fills `bytes` from the system's random source.
+void random_bytes(std::span<std::byte> bytes);
+[[nodiscard]] std::uint64_t memory_bytes();  // of the machine, or of the cgroup where that is less
+[[nodiscard]] pid_t process_id() noexcept;
+
+// --- fork ---
+
+// Grows by one in a child of fork(). An object that remembers the number it was made under knows
+// whether it still belongs to the process that made it.
+[[nodiscard]] std::uint64_t fork_generation() noexcept;
+// Descriptors to be closed in the child, before fork() returns there: locks that the child must not
+// hold on to. At most 4096 at a time; false if there is no room.
+bool close_on_fork(int fd) noexcept;
+void keep_on_fork(int fd) noexcept;  // takes `fd` off that list; call it before closing `fd`
+
+}  // namespace larder::os

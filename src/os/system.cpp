@@ -1,0 +1,157 @@
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <dirent.h>
+#include <fcntl.h>
+#include <fstream>
+#include <memory>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "os/os.hpp"
+#include "os/refuse.hpp"
+
+namespace larder::os {
+
+Result<void> make_directories(const std::filesystem::path& path) {
+  const std::string text = path.string();
+  if (const int code = refused(Call::make_directory, text)) return error(code, "make directory", text);
+  std::filesystem::path so_far;
+  for (const auto& part : path) {
+    so_far /= part;
+    if (::mkdir(so_far.c_str(), 0700) == 0 || errno == EEXIST) continue;
+    // On the way down a parent may be unreadable or read-only and yet be there.
+    struct stat status {};
+    const int code = errno;
+    if (::stat(so_far.c_str(), &status) == 0 && S_ISDIR(status.st_mode)) continue;
+    return error(code, "make directory", so_far.string());
+  }
+  struct stat status {};
+  if (::stat(text.c_str(), &status) != 0) return error(errno, "make directory", text);
+  if (!S_ISDIR(status.st_mode)) return error(ENOTDIR, "make directory", text);
+  return {};
+}
+
+Result<void> unlink(const std::filesystem::path& path) {
+  const std::string text = path.string();
+  if (const int code = refused(Call::unlink, text)) return error(code, "unlink", text);
+  if (::unlink(text.c_str()) != 0 && errno != ENOENT) return error(errno, "unlink", text);
+  return {};
+}
+
+Result<std::vector<std::string>> list(const std::filesystem::path& path) {
+  const std::string text = path.string();
+  if (const int code = refused(Call::list, text)) return error(code, "list", text);
+  const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir(text.c_str()), &::closedir);
+  if (directory == nullptr) return error(errno, "list", text);
+  std::vector<std::string> names;
+  while (true) {
+    errno = 0;
+    const dirent* entry = ::readdir(directory.get());
+    if (entry == nullptr) break;
+    const std::string name = entry->d_name;
+    if (name != "." && name != "..") names.push_back(name);
+  }
+  if (errno != 0) return error(errno, "list", text);
+  return names;
+}
+
+Result<void> write_once(const std::filesystem::path& path, std::string_view text, mode_t mode) {
+  const std::filesystem::path temporary = path.string() + "." + std::to_string(::getpid()) + ".tmp";
+  {
+    Result<File> file = File::open(temporary, O_WRONLY | O_CREAT | O_TRUNC, mode);
+    if (!file) return file.error();
+    const Bytes bytes = std::as_bytes(std::span(text));
+    if (Result<void> written = file->write_at(0, std::span(&bytes, 1)); !written) {
+      ::unlink(temporary.c_str());
+      return written;
+    }
+  }
+  const int linked = ::link(temporary.c_str(), path.c_str());
+  const int code = errno;
+  ::unlink(temporary.c_str());
+  if (linked != 0 && code != EEXIST) return error(code, "write", path.string());
+  return {};
+}
+
+Result<FileSystem> file_system(const std::filesystem::path& path) {
+  // From <linux/magic.h> and the file systems' sources. Trusted are those on which mappings are
+  // coherent with writes, OFD locks hold between all users, and written space is real.
+  struct Known {
+    unsigned long magic;
+    const char* name;
+    bool trusted;
+  };
+  static constexpr Known known[] = {
+      {0xef53, "ext4", true},         {0x58465342, "xfs", true},     {0x01021994, "tmpfs", true},
+      {0x9123683e, "btrfs", true},    {0x794c7630, "overlayfs", true}, {0x6969, "nfs", false},
+      {0xff534d42, "cifs", false},    {0xfe534d42, "smb2", false},   {0x0bd00bd0, "lustre", false},
+      {0x01021997, "9p", false},      {0x65735546, "fuse", false},   {0x47504653, "gpfs", false},
+      {0x00c36400, "ceph", false},    {0x2fc12fc1, "zfs", false},    {0xf2f52010, "f2fs", false},
+      {0x5346544e, "ntfs", false},    {0x4d44, "vfat", false},
+  };
+  struct statfs status {};
+  const std::string text = path.string();
+  if (::statfs(text.c_str(), &status) != 0) return error(errno, "statfs", text);
+  FileSystem result;
+  result.bytes = static_cast<std::uint64_t>(status.f_blocks) * static_cast<std::uint64_t>(status.f_bsize);
+  result.bytes_free = static_cast<std::uint64_t>(status.f_bavail) * static_cast<std::uint64_t>(status.f_bsize);
+  const auto magic = static_cast<unsigned long>(status.f_type) & 0xffffffffUL;
+  for (const Known& candidate : known) {
+    if (candidate.magic == magic) {
+      result.name = candidate.name;
+      result.trusted = candidate.trusted;
+      return result;
+    }
+  }
+  char name[16];
+  std::snprintf(name, sizeof name, "0x%lx", magic);
+  result.name = name;
+  return result;
+}
+
+Result<Ownership> ownership(const std::filesystem::path& path) {
+  struct stat status {};
+  const std::string text = path.string();
+  if (::lstat(text.c_str(), &status) != 0) return error(errno, "stat", text);
+  return Ownership{status.st_uid, status.st_mode & 07777};
+}
+
+uid_t current_user() noexcept { return ::geteuid(); }
+
+BootId boot_id() {
+  BootId id{};
+  std::ifstream file("/proc/sys/kernel/random/boot_id");
+  std::string text;
+  file >> text;
+  std::size_t digits = 0;
+  for (const char c : text) {
+    const int value = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+    if (value < 0 || digits == 32) continue;
+    id[digits / 2] |= static_cast<std::byte>(digits % 2 == 0 ? value << 4 : value);
+    ++digits;
+  }
+  return id;
+}
+
+void random_bytes(std::span<std::byte> bytes) {
+  // Up to 256 bytes getrandom() neither fails nor falls short once the system has booted.
+  while (!bytes.empty()) {
+    const ssize_t got = ::getrandom(bytes.data(), std::min<std::size_t>(bytes.size(), 256), 0);
+    if (got > 0) bytes = bytes.subspan(static_cast<std::size_t>(got));
+  }
+}
+
+std::uint64_t memory_bytes() {
+  auto bytes = static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  std::ifstream limit("/sys/fs/cgroup/memory.max");
+  std::uint64_t cgroup = 0;
+  if (limit >> cgroup && cgroup != 0 && cgroup < bytes) bytes = cgroup;
+  return bytes;
+}
+
+pid_t process_id() noexcept { return ::getpid(); }
+
+}  // namespace larder::os

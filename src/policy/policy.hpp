@@ -1,0 +1,42 @@
+// The policy room: who may stay. Pure: no I/O, no lock, no clock of its own, so that the memory tier and
+// a trace simulator run the same code.
+//
+// A Policy orders the entries of one bounded container. It knows entries only by a dense number that the
+// container gives them (their place in its slab), and by weight and cost. The container calls it under
+// its own lock.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+namespace larder::policy {
+
+// Dense and small: a container numbers its entries 0, 1, 2, … and uses numbers again.
+using EntryId = std::uint32_t;
+
+struct Traits {
+  std::uint64_t fingerprint = 0;  // for policies that remember what they evicted
+  std::uint64_t weight = 0;       // bytes charged
+  std::uint64_t cost_ns = 0;      // compute time
+};
+
+// Not thread-safe. Every operation is O(1), amortized.
+class Policy {
+ public:
+  virtual ~Policy() = default;
+
+  // The entry came in. REQUIRES: `id` is not in.
+  virtual void inserted(EntryId id, const Traits& traits) = 0;
+  // The entry was read. REQUIRES: `id` is in.
+  virtual void hit(EntryId id) = 0;
+  // The entry left, for whatever reason, eviction included. REQUIRES: `id` is in.
+  virtual void erased(EntryId id) = 0;
+  // The entry that should leave next, if there is any. Changes nothing.
+  [[nodiscard]] virtual std::optional<EntryId> victim() const = 0;
+};
+
+// Least recently used. See src/policy/lru.hpp.
+[[nodiscard]] std::unique_ptr<Policy> make_lru();
+
+}  // namespace larder::policy

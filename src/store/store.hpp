@@ -1,0 +1,162 @@
+// The store: a directory of values that all processes of a machine share.
+//
+// Opaque bytes in and out, found by their full key. Append-only *segments* are the truth; the *index* is
+// derived from them; `docs/internals/store-format.md` states every byte and every protocol. Any number of
+// processes read and write at once; there is no server, and a process may be killed at any instruction.
+//
+// Promises:
+//   (1) get() answers only with the bytes of the last completed put() of that full key, whole and
+//       verified (StoreOptions::verification), never of a key that was removed or cleared since.
+//   (2) Bytes on disk (index and control files, unlinked but pinned segments included) stay within the
+//       limit plus one segment.
+//   (3) A fault is never thrown: it is a miss or a refusal with a reason, counted, and told to `event`
+//       once per reason and file.
+//
+// Thread-safe. After fork() only the destructor of Pinned values may be used in the child.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <larder/codec.hpp>
+#include <larder/key.hpp>
+#include <larder/options.hpp>
+#include <larder/stats.hpp>
+
+#include "observe/counters.hpp"
+
+namespace larder::store {
+
+inline constexpr std::int64_t k_no_expiry = INT64_MAX;
+
+// Values of up to this many bytes are copied out of the store; larger ones are pinned views.
+inline constexpr std::uint64_t k_copy_bytes_max = 16 * 1024;
+
+struct StoreOptions {
+  std::filesystem::path directory;
+  std::optional<std::uint64_t> limit;  // bytes; unset: the existing store's, or k_limit_default
+  Verification verification = Verification::boot;
+  observe::Counters* counters = nullptr;                    // required; outlives the store
+  std::function<void(const Event&)> on_event = {};          // may be empty; called outside every lock
+};
+inline constexpr std::uint64_t k_limit_default = std::uint64_t{10} << 30;
+
+// What is kept of an entry beside its key and value.
+struct Meta {
+  std::string type;  // name of the value's codec, at most 255 bytes
+  std::uint64_t cost_ns = 0;
+  std::int64_t created_ms = 0;
+  std::int64_t expires_ms = k_no_expiry;
+};
+
+struct Found {
+  Bytes value;                            // aligned to 64 bytes, to 4096 when 64 KiB or more
+  std::shared_ptr<const void> owner;      // keeps `value` alive: a copy, or a pin on its segment
+  Meta meta;
+};
+
+enum class Miss : std::uint8_t { absent, expired, damaged, degraded };
+
+struct Lookup {
+  std::optional<Found> found;
+  Miss miss = Miss::absent;
+};
+
+enum class Put : std::uint8_t {
+  stored,
+  superseded,  // the key was changed by somebody else since `stamp`: theirs stands
+  too_large,   // larger than the limit allows
+  no_room,     // pinned values fill the limit
+  fault,       // the system refused; counted by its reason
+};
+
+struct Usage {
+  std::uint64_t bytes = 0;  // everything that counts against the limit
+  std::uint64_t limit = 0;
+  std::uint64_t segments = 0;
+};
+
+// One record that a lookup would find.
+struct Listed {
+  Key key;
+  Meta meta;
+  std::uint64_t bytes;  // of the value
+};
+
+// The right, among all processes, to compute one key. Released by the destructor, and by the kernel when
+// the process dies. Movable; may be released on another thread.
+class Lease {
+ public:
+  Lease() = default;
+  ~Lease() { release(); }
+  Lease(Lease&& other) noexcept;
+  Lease& operator=(Lease&& other) noexcept;
+  void release() noexcept;
+  [[nodiscard]] bool held() const noexcept { return release_ != nullptr; }
+
+ private:
+  friend class Store;
+  std::shared_ptr<const void> lock_file_;
+  std::uint64_t offset_ = 0;
+  void (*release_)(const void* lock_file, std::uint64_t offset) noexcept = nullptr;
+};
+
+class Store {
+ public:
+  // Opens the store in the directory, making it if it is missing, rebuilding what is derived if this is
+  // the first open since the machine started or if a derived file is damaged. Fails with the reason.
+  static Result<std::unique_ptr<Store>> open(const StoreOptions& options);
+  ~Store();
+  Store(const Store&) = delete;
+  Store& operator=(const Store&) = delete;
+
+  [[nodiscard]] Lookup get(const Key& key, std::int64_t now_ms);
+  // Whether get() would find a record, without verifying or copying its value.
+  [[nodiscard]] bool contains(const Key& key, std::int64_t now_ms);
+
+  // Appends a record and publishes it, unless stamp(key) is no longer `stamp`: a value that waited to be
+  // written must not come back after its key was removed meanwhile. The value is the pieces one after
+  // the other.
+  Put put(const Key& key, const Meta& meta, std::span<const Bytes> value, std::uint64_t stamp);
+
+  // Removes the key's record. True if there was one. Other processes' stamps of the key change before
+  // this returns.
+  bool remove(const Key& key);
+  void clear();
+
+  // Counts the changes of the key (put over an older record, remove, clear) by any process. Keys share
+  // counters, so a stamp may change without cause, never stay the same despite one. A wait-free load.
+  [[nodiscard]] std::uint64_t stamp(const Key& key) const noexcept;
+
+  // The lease of a key if it is free.
+  [[nodiscard]] std::optional<Lease> try_lease(const Key& key);
+  // Sleeps until the lease is free, because its holder released it or died. Nothing on a fault of the
+  // lock: compute without a lease then, it is never required for correctness.
+  [[nodiscard]] std::optional<Lease> wait_lease(const Key& key);
+
+  // Calls `visit` for every record that a lookup would find. Records published meanwhile may be missed.
+  void for_each(const std::function<void(const Listed&)>& visit);
+
+  [[nodiscard]] Usage usage() const;
+  [[nodiscard]] const std::filesystem::path& directory() const noexcept;
+  // The counters of all processes, since the store was made. See observe::Counters::share.
+  [[nodiscard]] std::span<std::atomic<std::uint64_t>> shared_counters() noexcept;
+
+  // Gives up what other processes wait for: mappings of retired segments that nothing here pins, and the
+  // append lease if nothing was written for a while. Called about once a second by the owner.
+  void maintain();
+
+ private:
+  struct Body;
+  explicit Store(std::unique_ptr<Body> body);
+  std::unique_ptr<Body> body_;
+};
+
+}  // namespace larder::store
