@@ -1,5 +1,7 @@
 #include "cache/flight.hpp"
 
+#include <atomic>
+
 namespace larder::detail {
 
 namespace {
@@ -7,7 +9,7 @@ namespace {
 // Which flight each waiting thread waits for. Process-wide, so that a cycle through two caches is found.
 struct WaitGraph {
   std::mutex mutex;
-  std::unordered_map<std::thread::id, const Flight*> waits_for;
+  std::unordered_map<ThreadNumber, const Flight*> waits_for;
 };
 
 WaitGraph& wait_graph() {
@@ -21,7 +23,7 @@ class Waiting {
   explicit Waiting(const Flight& flight) {
     WaitGraph& graph = wait_graph();
     const std::lock_guard lock(graph.mutex);
-    const std::thread::id self = std::this_thread::get_id();
+    const ThreadNumber self = this_thread_number();
     std::string path = flight.key.short_text();
     for (const Flight* next = &flight; next->leader != self;) {
       const auto waits = graph.waits_for.find(next->leader);
@@ -38,7 +40,7 @@ class Waiting {
   ~Waiting() {
     WaitGraph& graph = wait_graph();
     const std::lock_guard lock(graph.mutex);
-    graph.waits_for.erase(std::this_thread::get_id());
+    graph.waits_for.erase(this_thread_number());
   }
   Waiting(const Waiting&) = delete;
   Waiting& operator=(const Waiting&) = delete;
@@ -46,11 +48,17 @@ class Waiting {
 
 }  // namespace
 
+ThreadNumber this_thread_number() noexcept {
+  static std::atomic<ThreadNumber> next{1};
+  thread_local const ThreadNumber number = next.fetch_add(1, std::memory_order_relaxed);
+  return number;
+}
+
 FlightTable::Joined FlightTable::join(const Key& key) {
   Shard& shard = shard_of(key);
   const std::lock_guard lock(shard.mutex);
   if (const auto running = shard.flights.find(key); running != shard.flights.end()) return {running->second, false};
-  auto flight = std::make_shared<Flight>(key, std::this_thread::get_id());
+  auto flight = std::make_shared<Flight>(key, this_thread_number());
   shard.flights.emplace(key, flight);
   return {std::move(flight), true};
 }

@@ -15,10 +15,10 @@
 
 #include <array>
 #include <condition_variable>
+#include <cstdint>
 #include <exception>
 #include <memory>
 #include <mutex>
-#include <thread>
 #include <unordered_map>
 
 #include <larder/cache.hpp>
@@ -27,9 +27,14 @@
 
 namespace larder::detail {
 
+// A number for the calling thread. Unlike std::thread::id it is never used again after the thread's end:
+// a claim may outlive the thread that made it.
+using ThreadNumber = std::uint64_t;
+ThreadNumber this_thread_number() noexcept;
+
 class Flight {
  public:
-  Flight(Key of, std::thread::id led_by) : key(std::move(of)), leader(led_by) {}
+  Flight(Key of, ThreadNumber led_by) : key(std::move(of)), leader(led_by) {}
 
   // How a flight ended, for those who waited.
   struct Landing {
@@ -39,7 +44,7 @@ class Flight {
   };
 
   const Key key;
-  const std::thread::id leader;
+  const ThreadNumber leader;
 
   // The leader's alone.
   store::Lease lease;
