@@ -1,4 +1,4 @@
-# Install rules: both libraries, headers, the CMake package, the pkg-config file. Tested by tests/install.
+# Install rules: both libraries, headers, the CMake package, the pkg-config file, the tool. Tested by tests/install.
 include(CMakePackageConfigHelpers)
 include(GNUInstallDirs)
 
@@ -22,3 +22,7 @@ install(FILES ${generated_dir}/larderConfig.cmake ${generated_dir}/larderConfigV
 file(RELATIVE_PATH pc_prefix ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
 configure_file(${PROJECT_SOURCE_DIR}/cmake/larder.pc.in ${generated_dir}/larder.pc @ONLY)
 install(FILES ${generated_dir}/larder.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT larder_library)
+
+if(TARGET larder_tool)
+  install(TARGETS larder_tool COMPONENT larder_tool)
+endif()
