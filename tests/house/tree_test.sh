@@ -25,8 +25,9 @@ case $2 in
     sed -n 's/^  \([a-z_]*\) = [0-9]*,.*/\1/p' include/larder/stats.hpp | while read -r counter; do
       grep -q "\`$counter\`" docs/reference/counters.md || echo "docs/reference/counters.md: there is no $counter"
     done
+    page=docs/reference/environment.md
     grep -rhoE 'getenv\("[A-Z_]+"\)' src tools tests | sort -u | cut -d '"' -f 2 | while read -r variable; do
-      grep -q "\`$variable\`" docs/reference/environment.md || echo "docs/reference/environment.md: there is no $variable"
+      grep -q "\`$variable\`" "$page" || echo "$page: there is no $variable"
     done
     ;;
 esac | sed 's|^\./||' | { if grep .; then exit 1; fi; }

@@ -2,6 +2,7 @@
 # Installs larder to a scratch prefix, moves the prefix, and builds and runs a stranger's project against it:
 #   install_test.sh cmake TARGET    with find_package and TARGET, e.g. larder::larder_shared
 #   install_test.sh pkg-config      with the compiler alone
+#   install_test.sh subdirectory ROOT   without installing: as a part of the stranger's own build, configured only
 # From the environment: LARDER_BUILD (a build directory), LARDER_LIBDIR, SCRATCH, STRANGER, CXX, CXXFLAGS.
 set -eu
 
@@ -24,6 +25,10 @@ case $1 in
     # shellcheck disable=SC2046,SC2086  # flags are lists of words
     "$CXX" -std=c++20 $CXXFLAGS "$STRANGER/main.cpp" -o "$app" $(pkg-config --cflags --libs larder) \
       -Wl,-rpath,"$(pkg-config --variable=libdir larder)"
+    ;;
+  subdirectory)
+    cmake -S "$STRANGER" -B "$SCRATCH/build" -G Ninja -DSTRANGER_SOURCE_OF_LARDER="$2" -DCMAKE_CXX_COMPILER="$CXX"
+    exit
     ;;
   *)
     echo "unknown way: $1" >&2
