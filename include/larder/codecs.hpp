@@ -84,12 +84,19 @@ concept Flat = Storable<T> && requires {
   typename Codec<T>::flat;
 };
 
+// Whether T points elsewhere, as far as a type shows it: pointers, references, ranges without a codec,
+// and templates over them (optional<int*>, iterators).
+template <class T>
+inline constexpr bool k_points = std::is_pointer_v<T> || std::is_member_pointer_v<T> || std::is_null_pointer_v<T> ||
+                                 std::is_reference_v<T> || std::is_array_v<T> || std::ranges::range<T>;
+template <template <class...> class Template, class... T>
+inline constexpr bool k_points<Template<T...>> = std::ranges::range<Template<T...>> || (k_points<T> || ...);
+
 // Types whose bytes are all there is to say.
 template <class T>
 concept Raw = std::is_object_v<T> && std::is_trivially_copyable_v<T> && std::is_default_constructible_v<T> &&
               !std::is_const_v<T> &&
-              !std::is_volatile_v<T> && !std::is_pointer_v<T> && !std::is_member_pointer_v<T> &&
-              !std::is_null_pointer_v<T> && !std::is_array_v<T> && !std::ranges::range<T>;
+              !std::is_volatile_v<T> && !k_points<T>;
 
 // A bool may be no other byte than 0 or 1: reading another is undefined.
 inline void require_bools(Bytes bytes, const Decoder& in) {
