@@ -18,12 +18,12 @@ find include src tools examples bench tests fuzz -name '*.[ch]pp' -exec \
     home["xxhash.h"] = "^src/base/"
     home["CLI/"] = home["fmt/"] = home["nlohmann/"] = "^tools/"
     home["lmdb.h"] = home["rocksdb/"] = home["sqlite3.h"] = home["tbb/"] = home["oneapi/"] = "^bench/"
-    home["gtest/"] = home["gmock/"] = home["rapidcheck"] = "^tests/"
+    home["gtest/"] = home["gmock/"] = home["rapidcheck"] = "^tests/"  # and tests may use every other one
     # The system: src/os makes the system calls; programs may talk to it, the other rooms and the examples may not.
     system_headers = "sys/ linux/ unistd.h limits.h pthread.h sched.h poll.h pwd.h signal.h spawn.h termios.h"
-    n = split(system_headers " dirent.h dlfcn.h", names, " ")
-    for (i = 1; i <= n; i++) home[names[i]] = "^(src/os|tools|bench|tests|fuzz)/"
-    home["fcntl.h"] = "^(src|tools|bench|tests|fuzz)/"  # os.hpp takes its flags
+    n = split(system_headers " dirent.h dlfcn.h fnmatch.h", names, " ")
+    for (i = 1; i <= n; i++) home[names[i]] = "^(src/os|tools|bench)/"
+    home["fcntl.h"] = "^(src|tools|bench)/"  # os.hpp takes its flags
   }
   function wrong(why) { print file ": " include ": " why; failures++ }
   {
@@ -32,6 +32,10 @@ find include src tools examples bench tests fuzz -name '*.[ch]pp' -exec \
     target = substr(include, 2, length(include) - 2)
     split(file, path, "/"); split(target, step, "/")
     from = path[1] == "src" ? path[2] : path[1]
+    if (from == "tests" || from == "fuzz") {
+      if (include ~ /^"/ && step[1] in room) edges[from " -> " step[1]]++
+      next
+    }
     if (include ~ /^</) {
       if (target ~ /^larder\//) { edges[from " -> include/larder"]++; next }
       if (target !~ /[.\/]/) next  # the standard library
