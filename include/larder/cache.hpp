@@ -27,6 +27,7 @@
 #include <vector>
 
 #include <larder/codec.hpp>
+#include <larder/codecs.hpp>
 #include <larder/entry.hpp>
 #include <larder/key.hpp>
 #include <larder/options.hpp>

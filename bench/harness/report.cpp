@@ -1,0 +1,156 @@
+#include "harness/report.hpp"
+
+#include <cstdio>
+#include <iomanip>
+#include <ostream>
+#include <string_view>
+#include <utility>
+
+namespace bench {
+namespace {
+
+// About three significant digits: enough for a table, the JSON has the rest.
+std::string short_number(double value) {
+  const double size = value < 0 ? -value : value;
+  const int decimals = size >= 100 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : 3;
+  char text[32];
+  std::snprintf(text, sizeof(text), "%.*f", decimals, value);
+  return text;
+}
+
+std::string exact_number(double value) {
+  char text[32];
+  std::snprintf(text, sizeof(text), "%.9g", value);
+  return text;
+}
+
+std::string json_text(std::string_view text) {
+  std::string result = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') {
+      result += '\\';
+      result += c;
+    } else if (static_cast<unsigned char>(c) < 0x20) {
+      char escape[8];
+      std::snprintf(escape, sizeof(escape), "\\u%04x", static_cast<unsigned>(c));
+      result += escape;
+    } else {
+      result += c;
+    }
+  }
+  return result + '"';
+}
+
+bool better(const Table& table, double a, double b) {
+  return table.metric.better == Better::lower ? a < b : a > b;
+}
+
+std::string json(const Summary& summary) {
+  return "{\"median\": " + exact_number(summary.median) + ", \"min\": " + exact_number(summary.min) +
+         ", \"max\": " + exact_number(summary.max) + "}";
+}
+
+void write_json(const Table& table, std::ostream& out) {
+  out << "    {\"experiment\": " << json_text(table.experiment) << ", \"ran\": " << json_text(table.ran)
+      << ",\n     \"metric\": " << json_text(table.metric.name)
+      << ", \"better\": " << (table.metric.better == Better::lower ? "\"lower\"" : "\"higher\"") << ", \"series\": [";
+  const char* separator = "\n";
+  for (const Series& series : table.series) {
+    out << std::exchange(separator, ",\n") << "       {\"contender\": " << json_text(series.contender)
+        << ", \"ours\": " << (series.ours ? "true" : "false")
+        << ", \"best_peer\": " << (&series == table.best_peer() ? "true" : "false")
+        << ", \"summary\": " << json(summarize(series.readings));
+    if (const Series* reference = table.reference(); reference != nullptr && reference != &series) {
+      out << ", \"larder_over_this\": " << json(summarize(ratios(reference->readings, series.readings)));
+    }
+    out << ", \"readings\": [";
+    const char* comma = "";
+    for (const double reading : series.readings) out << std::exchange(comma, ", ") << exact_number(reading);
+    out << "]}";
+  }
+  out << "]}";
+}
+
+void print(const Table& table, std::ostream& out) {
+  out << "\n"
+      << table.experiment << ": " << table.metric.name << ", "
+      << (table.metric.better == Better::lower ? "lower" : "higher") << " is better\n  (" << table.ran << ")\n"
+      << std::left << std::setw(26) << "" << std::right << std::setw(11) << "median" << std::setw(11) << "min"
+      << std::setw(11) << "max"
+      << "   larder / this\n";
+  for (const Series& series : table.series) {
+    const Summary summary = summarize(series.readings);
+    out << "  " << std::left << std::setw(24) << series.contender << std::right << std::setw(11)
+        << short_number(summary.median) << std::setw(11) << short_number(summary.min) << std::setw(11)
+        << short_number(summary.max);
+    if (const Series* reference = table.reference(); reference != nullptr && reference != &series) {
+      const Summary ratio = summarize(ratios(reference->readings, series.readings));
+      out << "   " << short_number(ratio.median) << " (" << short_number(ratio.min) << " ... "
+          << short_number(ratio.max) << ")" << (&series == table.best_peer() ? "  best peer" : "");
+    }
+    out << "\n";
+  }
+  out << std::flush;
+}
+
+}  // namespace
+
+const Series* Table::reference() const {
+  for (const Series& one : series) {
+    if (one.ours) return &one;
+  }
+  return nullptr;
+}
+
+const Series* Table::best_peer() const {
+  const Series* best = nullptr;
+  for (const Series& one : series) {
+    if (one.ours) continue;
+    if (best == nullptr || better(*this, summarize(one.readings).median, summarize(best->readings).median)) {
+      best = &one;
+    }
+  }
+  return best;
+}
+
+void Report::start(std::ostream& out) const {
+  for (const auto& [name, fact] : environment_.facts) out << std::left << std::setw(18) << name << fact << "\n";
+  out << "Figures are medians of " << environment_.repetitions
+      << " interleaved repetitions with the least and the greatest; \"larder / this\" is the median (least ... "
+         "greatest)\nof the ratios taken repetition by repetition.\n"
+      << std::flush;
+}
+
+void Report::add(Table table, std::ostream& out) {
+  print(table, out);
+  tables_.push_back(std::move(table));
+}
+
+void Report::skip(Skipped skipped, std::ostream& out) {
+  out << "\n" << skipped.experiment << ": " << skipped.contender << " not run: " << skipped.why << "\n";
+  skipped_.push_back(std::move(skipped));
+}
+
+void Report::write_json(std::ostream& out) const {
+  out << "{\n  \"program\": \"larder_bench_micro\",\n  \"repetitions\": " << environment_.repetitions
+      << ",\n  \"environment\": {";
+  const char* separator = "\n";
+  for (const auto& [name, fact] : environment_.facts) {
+    out << std::exchange(separator, ",\n") << "    " << json_text(name) << ": " << json_text(fact);
+  }
+  out << "\n  },\n  \"skipped\": [";
+  separator = "\n";
+  for (const Skipped& one : skipped_) {
+    out << std::exchange(separator, ",\n") << "    {\"experiment\": " << json_text(one.experiment)
+        << ", \"contender\": " << json_text(one.contender) << ", \"why\": " << json_text(one.why) << "}";
+  }
+  out << "\n  ],\n  \"results\": [";
+  separator = "\n";
+  for (const Table& table : tables_) {
+    out << std::exchange(separator, ",\n");
+    bench::write_json(table, out);
+  }
+  out << "\n  ]\n}\n";
+}
+
+}  // namespace bench

@@ -1,0 +1,172 @@
+// A hit in memory, answered with a handle that owns its share of the value: a million entries of 8 bytes.
+//
+// Keys come from an array in the order in which they are asked for, so that fetching the key costs nobody a cache
+// miss; the "key built" races build each key from its number in the loop instead, as a program would. larder hashes
+// 128 bits when a key is built, the maps hash 64 bits in get().
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <thread>
+
+#include "harness/timing.hpp"
+#include "micro/micro.hpp"
+#include "peers/lru_map.hpp"
+
+namespace bench {
+namespace {
+
+constexpr std::uint64_t value_of(std::uint64_t number) {
+  return mix(number);
+}
+
+// The canonical bytes of the key "fit" with this number, built as larder builds them but without its hash.
+std::string map_key(std::uint64_t number) {
+  larder::KeyEncoder encoder;
+  encoder.text("fit");
+  encoder.natural(number);
+  return std::move(encoder).take();
+}
+
+larder::Key larder_key(std::uint64_t number) {
+  return larder::Key("fit", number);
+}
+
+// One access pattern: numbers in the order asked for, and their keys prebuilt in both forms.
+struct Pattern {
+  explicit Pattern(std::vector<std::uint64_t> sequence) : numbers(std::move(sequence)) {
+    for (const std::uint64_t number : numbers) {
+      larder_keys.push_back(larder_key(number));
+      map_keys.push_back(map_key(number));
+    }
+  }
+  std::vector<std::uint64_t> numbers;
+  std::vector<larder::Key> larder_keys;
+  std::vector<std::string> map_keys;
+};
+
+enum class Keys { prebuilt, built };
+
+// ns of wall time per lookup when `threads` threads split the pattern among them. `look` gets the number of a lookup
+// in the pattern and returns the value found.
+template <class Look>
+double ns_per_lookup(const Pattern& pattern, unsigned threads, const Look& look) {
+  const std::uint64_t count = pattern.numbers.size();
+  const auto part = [&](std::uint64_t begin, std::uint64_t end) {
+    std::uint64_t sum = 0;
+    for (std::uint64_t i = begin; i < end; ++i) sum += look(i);
+    keep(sum);
+  };
+  const std::int64_t start = now_ns();
+  if (threads == 1) {
+    part(0, count);
+  } else {
+    std::vector<std::jthread> running;
+    for (unsigned t = 0; t < threads; ++t) running.emplace_back(part, count * t / threads, count * (t + 1) / threads);
+  }
+  return static_cast<double>(now_ns() - start) / static_cast<double>(count);
+}
+
+struct Caches {
+  explicit Caches(std::uint64_t entries)
+      : larder(larder::Cache::open({.store = 0, .memory = std::uint64_t{512} * entries}).value()),
+        one_shard(1, entries),
+        many_shards(64, entries) {
+    for (std::uint64_t i = 0; i < entries; ++i) {
+      larder.put(larder_key(i), value_of(i));
+      one_shard.put(map_key(i), value_of(i));
+      many_shards.put(map_key(i), value_of(i));
+    }
+  }
+  larder::Cache larder;
+  LruMap one_shard;
+  LruMap many_shards;
+};
+
+std::vector<Contender> contenders(Caches& caches, const Pattern& pattern, Keys keys, unsigned threads) {
+  // A lookup that misses throws from get().value() or dereferences null: both end the run.
+  const auto get = [&](const larder::Key& key) { return *caches.larder.get<std::uint64_t>(key).value(); };
+  const auto get_or_compute = [&](const larder::Key& key) {
+    return *caches.larder.get_or_compute(key, []() -> std::uint64_t { throw std::logic_error("an entry is missing"); });
+  };
+  const auto contender = [&, threads](std::string name, bool ours, auto look) {
+    return Contender{std::move(name), ours, [&pattern, threads, look]() -> std::vector<double> {
+                       return {ns_per_lookup(pattern, threads, look)};
+                     }};
+  };
+  const auto with_larder_key = [&pattern, keys](auto look) {
+    return [&pattern, keys, look](std::uint64_t i) {
+      return keys == Keys::prebuilt ? look(pattern.larder_keys[i]) : look(larder_key(pattern.numbers[i]));
+    };
+  };
+  const auto in_map = [&pattern, keys](LruMap& map) {
+    return [&pattern, keys, &map](std::uint64_t i) {
+      return keys == Keys::prebuilt ? *map.get(pattern.map_keys[i]) : *map.get(map_key(pattern.numbers[i]));
+    };
+  };
+  return {contender("larder get", true, with_larder_key(get)),
+          contender("larder get_or_compute", true, with_larder_key(get_or_compute)),
+          contender("map+mutex+LRU, 1 shard", false, in_map(caches.one_shard)),
+          contender("map+mutex+LRU, 64 shards", false, in_map(caches.many_shards))};
+}
+
+// Every cache has every entry, with the right value; otherwise the race would compare different work.
+void verify(Caches& caches, std::uint64_t entries) {
+  for (std::uint64_t i = 0; i < entries; ++i) {
+    const auto ours = caches.larder.get<std::uint64_t>(larder_key(i));
+    const auto one = caches.one_shard.get(map_key(i));
+    const auto many = caches.many_shards.get(map_key(i));
+    if (!ours || **ours != value_of(i) || !one || *one != value_of(i) || !many || *many != value_of(i)) {
+      throw std::runtime_error("a cache in memory lost an entry");
+    }
+  }
+}
+
+}  // namespace
+
+void memory_hit(Bench& bench) {
+  struct Case {
+    const char* pattern;
+    Keys keys;
+    unsigned threads;
+    const char* name;
+  };
+  const std::vector<Case> cases = {
+      {"zipf", Keys::prebuilt, 1, "key prebuilt"}, {"zipf", Keys::built, 1, "key built"},
+      {"zipf", Keys::prebuilt, 2, "2 threads"},    {"uniform", Keys::prebuilt, 1, "key prebuilt"},
+      {"uniform", Keys::built, 1, "key built"},    {"uniform", Keys::prebuilt, 2, "2 threads"},
+  };
+  const std::uint64_t entries = bench.options().quick ? 20'000 : 1'000'000;
+  std::optional<Caches> caches;
+  for (const char* name : {"zipf", "uniform"}) {
+    std::optional<Pattern> pattern;
+    for (const Case& one : cases) {
+      const std::string experiment = std::string("memory_hit/") + one.pattern + "/" + one.name;
+      if (std::string_view(one.pattern) != name || !bench.wants(experiment)) continue;
+      if (!caches) {
+        caches.emplace(entries);
+        verify(*caches, entries);
+      }
+      if (!pattern) {
+        Random random(42);
+        std::vector<std::uint64_t> sequence(entries);
+        if (std::string_view(name) == "zipf") {
+          // Ranks are scattered over the numbers: hot entries do not lie side by side in memory.
+          const Zipf zipf(entries, 0.99);
+          const std::vector<std::uint32_t> number_of_rank = permutation(entries, random);
+          for (std::uint64_t& number : sequence) number = number_of_rank[zipf(random)];
+        } else {
+          for (std::uint64_t& number : sequence) number = random.below(entries);
+        }
+        pattern.emplace(std::move(sequence));
+      }
+      bench.race(experiment,
+                 std::to_string(entries) + " entries of 8 bytes, as many lookups a repetition, all hits, " +
+                     one.pattern + (std::string_view(name) == "zipf" ? " 0.99" : "") +
+                     (one.threads > 1 ? "; wall time over lookups of both threads" : ""),
+                 {{"ns/lookup"}}, contenders(*caches, *pattern, one.keys, one.threads));
+    }
+  }
+}
+
+}  // namespace bench
