@@ -29,14 +29,33 @@ Index::Read Index::read(std::uint64_t word, Hit& into) {
 }
 
 Index::Lookup Index::find(const Key& key) {
-  const Digest& fingerprint = key.fingerprint();
-  const auto both = slots_.buckets(fingerprint);
+  const auto both = slots_.buckets(key.fingerprint());
   __builtin_prefetch(both[0].data());
   __builtin_prefetch(both[1].data());
+  // A record that is overwritten while the slots are read one by one can be missed in its old slot and in
+  // its new one. Nothing was missed if the slots are the same afterwards.
+  std::array<std::uint64_t, 2 * Slots::k_bucket_slots> seen{};
+  while (true) {
+    Lookup result = find_once(key, both, seen);
+    if (result.hit || result.miss != Miss::absent) return result;
+    std::size_t i = 0;
+    bool same = true;
+    for (const std::span<Slot> bucket : both) {
+      for (const Slot& slot : bucket) same = same && slot.load(std::memory_order_acquire) == seen[i++];
+    }
+    if (same) return result;
+  }
+}
+
+Index::Lookup Index::find_once(const Key& key, const std::array<std::span<Slot>, 2>& both,
+                               std::span<std::uint64_t> seen) {
+  const Digest& fingerprint = key.fingerprint();
   Lookup result;
+  std::size_t i = 0;
   for (const std::span<Slot> bucket : both) {
     for (Slot& slot : bucket) {
       const std::uint64_t word = slot.load(std::memory_order_acquire);
+      seen[i++] = word;
       if (!slot_matches(word, fingerprint) || (word & k_slot_pending) != 0) continue;
       Hit hit;
       hit.slot = &slot;
@@ -92,8 +111,11 @@ Index::Published Index::publish(const Key& key, Location at, std::uint64_t seque
   const std::uint64_t word = pack_slot(key.fingerprint(), at);
   const std::uint64_t pending = word | k_slot_pending;
   Slot* taken = nullptr;
+  bool over_older = false;
   while (true) {
     Matches older = matches(key.fingerprint(), key.canonical());
+    // Said also of slots that are gone when this one shows: a reader that meets two clears the older.
+    over_older |= older.count != 0;
     for (const Match& match : older.all()) {
       if (match.sequence > sequence && (match.word & k_slot_pending) == 0) return Published::older;
     }
@@ -107,12 +129,11 @@ Index::Published Index::publish(const Key& key, Location at, std::uint64_t seque
   }
   if (!taken->compare_exchange_strong(expected, word | k_slot_verified)) return Published::withdrawn;
   os::reached("store.publish.visible");
-  bool over_older = false;
   for (const Match& match : matches(key.fingerprint(), key.canonical()).all()) {
     if (match.slot == taken) continue;
     if (match.sequence < sequence) {
       Slots::drop(*match.slot, match.word);
-      over_older |= (match.word & k_slot_pending) == 0;
+      over_older = true;
     } else if ((match.word & k_slot_pending) == 0) {
       Slots::drop(*taken, word | k_slot_verified);
       return Published::older;

@@ -78,6 +78,8 @@ class Index {
     std::size_t count = 0;
     [[nodiscard]] std::span<Match> all() noexcept { return std::span(list).first(count); }
   };
+  // Looks at every slot once, and says in `seen` what was in each.
+  Lookup find_once(const Key& key, const std::array<std::span<Slot>, 2>& both, std::span<std::uint64_t> seen);
   Matches matches(const Digest& fingerprint, Bytes key);
   bool take_slot(const Key& key, std::uint64_t word, Matches& of_key, Slot*& taken);
   Match choose_victim(const Digest& fingerprint);

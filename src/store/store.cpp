@@ -166,6 +166,8 @@ bool Store::remove(const Key& key) {
   body_->generations->bump(key.fingerprint());
   os::reached("store.remove.stamped");
   const bool there = body_->index->remove(key);
+  // Once more: who read the stamp in between may have found the value still, and keeps it under that stamp.
+  body_->generations->bump(key.fingerprint());
   os::reached("store.remove.cleared");
   body_->appender->append_tombstone(key);
   os::reached("store.remove.done");
@@ -181,6 +183,7 @@ void Store::clear() {
   body_->space->raise_floor(body_->files.control.page().sequence.fetch_add(1));
   os::reached("store.clear.floored");
   body_->index->slots().clear();
+  body_->generations->bump_all();  // once more, as in remove()
   os::reached("store.clear.cleared");
   body_->appender->give_up(INT64_MAX);
   body_->space->retire_all();
