@@ -7,6 +7,7 @@
 
 #include <larder/codecs.hpp>
 
+#include "more_words.hpp"
 #include "verbs.hpp"
 
 namespace larder::tool {
@@ -99,16 +100,20 @@ int run(const Globals& globals, const KeyOptions& options) {
 
 }  // namespace
 
-const Verb k_key = {"key", "Show how a key is written",
-                    "An ARG that is a JSON number, string, list, true, false or null is that; any other is a text.\n"
-                    "So 4096 is a number and '\"4096\"' is a text.\n\n"
-                    "Example:\n  larder key --version 3 spectrum 4096 hann",
-                    [](CLI::App& verb) -> Action {
-                      auto options = std::make_shared<KeyOptions>();
-                      verb.add_option("--version", options->version, "the version of the function that computes");
-                      verb.add_option("NAME", options->name, "the name of the computation")->required();
-                      verb.add_option("ARG", options->arguments, "its arguments, at most 16")->allow_extra_args(false);
-                      return [options](const Globals& globals) { return run(globals, *options); };
-                    }};
+const Verb k_key = {
+    "key", "Show how a key is written",
+    "An ARG that is a JSON number, string, list, true, false or null is that; any other is a text.\n"
+    "So 4096 is a number and '\"4096\"' is a text.\n\n"
+    "Example:\n  larder key --version 3 spectrum 4096 hann",
+    [](CLI::App& verb) -> Action {
+      auto options = std::make_shared<KeyOptions>();
+      verb.add_option("--version", options->version, "the version of the function that computes");
+      verb.add_option("NAME", options->name, "the name of the computation; up to 16 arguments follow")->required();
+      verb.allow_extras();
+      return [options, &verb](const Globals& globals) {
+        options->arguments = more_words(verb);
+        return run(globals, *options);
+      };
+    }};
 
 }  // namespace larder::tool

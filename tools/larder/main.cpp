@@ -9,6 +9,7 @@
 
 #include <larder/version.hpp>
 
+#include "more_words.hpp"
 #include "verbs.hpp"
 
 namespace larder::tool {
@@ -123,6 +124,18 @@ int run(const std::vector<std::string>& words, Globals& globals) {
 }
 
 }  // namespace
+
+std::vector<std::string> more_words(const CLI::App& verb) {
+  std::vector<std::string> words = verb.remaining();
+  for (const std::string& word : words) {
+    const bool number = word.size() > 1 && word[0] == '-' && word[1] >= '0' && word[1] <= '9';
+    if (!word.starts_with('-') || number) continue;
+    throw Failure{Exit::usage, fmt::format("The following argument was not expected: {}", printable(word)),
+                  verb.get_name().substr(0, 7) + "help " + verb.get_name().substr(7)};
+  }
+  return words;
+}
+
 }  // namespace larder::tool
 
 int main(int count, char** texts) {

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "more_words.hpp"
 #include "selection.hpp"
 #include "store_path.hpp"
 #include "verbs.hpp"
@@ -10,15 +11,15 @@ namespace larder::tool {
 namespace {
 
 struct RmOptions {
-  std::vector<std::string> keys;
+  std::string key;
 };
 
-int run(const Globals& globals, const RmOptions& options) {
+int run(const Globals& globals, const std::vector<std::string>& texts) {
   Cache cache = open_existing(globals);
   // Every word is understood before anything is removed.
   std::vector<Key> found;
   std::vector<std::string> missing;
-  for (const std::string& text : options.keys) {
+  for (const std::string& text : texts) {
     if (std::optional<Key> key = find_key(cache, text)) {
       found.push_back(*std::move(key));
     } else {
@@ -44,10 +45,15 @@ const Verb k_rm = {"rm", "Remove entries, for every process",
                    "Example:\n  larder rm greeting exec#9f3c21d0",
                    [](CLI::App& verb) -> Action {
                      auto options = std::make_shared<RmOptions>();
-                     verb.add_option("KEY", options->keys, "keys' texts, or name#1234abcd as `larder ls` prints them")
-                         ->required()
-                         ->allow_extra_args(false);
-                     return [options](const Globals& globals) { return run(globals, *options); };
+                     verb.add_option("KEY", options->key,
+                                     "a key's text, or name#1234abcd as `larder ls` prints it; more may follow")
+                         ->required();
+                     verb.allow_extras();
+                     return [options, &verb](const Globals& globals) {
+                       std::vector<std::string> texts = more_words(verb);
+                       texts.insert(texts.begin(), options->key);
+                       return run(globals, texts);
+                     };
                    }};
 
 }  // namespace larder::tool
