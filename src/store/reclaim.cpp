@@ -98,6 +98,7 @@ void Space::retire(std::uint32_t slot) {
   SegmentEntry& entry = control_.segment(slot);
   // A rebuild must not bring back what a tombstone or a newer record in this segment hides.
   raise_floor(entry.last_sequence.load());
+  control_.page().forgotten.store(1);
   entry.state.store(SegmentState::retired);
   control_.page().retired.fetch_add(1);
   trouble_.count(Counter::segments_reclaimed);
