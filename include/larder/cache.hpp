@@ -27,6 +27,7 @@
 #include <vector>
 
 #include <larder/codec.hpp>
+#include <larder/codecs.hpp>
 #include <larder/entry.hpp>
 #include <larder/key.hpp>
 #include <larder/options.hpp>
@@ -59,7 +60,7 @@ struct Answer {
 // The leader's end of a flight. Exactly one of fulfil and fail ends it; the destructor fails it.
 class LARDER_API Obligation {
  public:
-  Obligation(std::shared_ptr<Engine> engine, std::shared_ptr<Flight> flight, Key key);
+  Obligation(std::shared_ptr<Engine> engine, std::shared_ptr<Flight> flight);
   ~Obligation();
   Obligation(Obligation&&) noexcept;
   Obligation& operator=(Obligation&&) noexcept;
@@ -72,8 +73,11 @@ class LARDER_API Obligation {
  private:
   std::shared_ptr<Engine> engine_;
   std::shared_ptr<Flight> flight_;  // null: ended
-  std::optional<Key> key_;
+  std::uint64_t generation_;        // the process that it belongs to
 };
+
+// Throws Error for options that cannot be used: asked before the work is done, not after.
+LARDER_API void check(const EntryOptions& options);
 
 struct Claimed {
   std::optional<Answer> answer;
@@ -192,6 +196,7 @@ class LARDER_API Cache {
     Claim<S> claim = this->claim<S>(key);
     if (claim.ready()) return claim.value();
     try {
+      detail::check(options);
       return claim.fulfil(std::forward<F>(compute)(), options);
     } catch (...) {
       claim.abandon(std::current_exception());

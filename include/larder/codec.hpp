@@ -145,7 +145,7 @@ using Value = std::shared_ptr<const void>;
 // What the rooms below the API know of a type: its names and its codec, with the type erased. One
 // object per type and shared library; compare by `id`, never by address.
 struct Type {
-  std::string name;                 // Codec<T>::type_name()
+  std::string name;                 // Codec<T>::type_name(), bounded
   const std::type_info* id;         // typeid(T)
   bool borrows;                     // decoded values point into the stored bytes
   void (*encode)(const void* value, Encoder& out);
@@ -154,10 +154,14 @@ struct Type {
   std::size_t (*weight)(const void* value);
 };
 
+// A type name is at most this long; of a longer one (deeply nested types) the rest enters by its digest.
+inline constexpr std::size_t k_type_name_bytes_max = 255;
+LARDER_API std::string bounded_type_name(std::string name);
+
 template <Storable T>
 const Type& type_of() {
   static const Type type = {
-      Codec<T>::type_name(),
+      bounded_type_name(Codec<T>::type_name()),
       &typeid(T),
       borrows<T>(),
       [](const void* value, Encoder& out) { Codec<T>::encode(*static_cast<const T*>(value), out); },

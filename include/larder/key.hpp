@@ -16,16 +16,10 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <map>
-#include <optional>
-#include <set>
 #include <span>
 #include <string>
 #include <string_view>
-#include <tuple>
 #include <type_traits>
-#include <unordered_map>
-#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -69,11 +63,15 @@ class LARDER_API KeyEncoder {
   [[nodiscard]] std::string take() && { return std::move(buffer_); }
 
  private:
-  void tagged(char tag, std::uint64_t length, std::string_view payload);
+  friend class Key;
+  // What stands before the arguments of a key.
+  void begin(std::string_view name, Version version, std::size_t arguments);
+
   std::string buffer_;
 };
 
-// How a type enters a key: specialize with `static void encode(KeyEncoder&, const T&)`.
+// How a type enters a key: specialize with `static void encode(KeyEncoder&, const T&)`, which writes
+// exactly one value, for a type with several members a tuple. key_codecs.hpp has the types that need none.
 template <class T>
 struct KeyCodec {};
 
@@ -83,25 +81,23 @@ concept KeyArgument = requires(KeyEncoder& encoder, const std::remove_cvref_t<T>
   KeyCodec<std::remove_cvref_t<T>>::encode(encoder, value);
 };
 
-namespace detail {
+// Writes one value; for members, in specializations of KeyCodec.
 template <KeyArgument T>
 void encode_key(KeyEncoder& encoder, const T& value) {
-  KeyCodec<std::remove_cvref_t<T>>::encode(encoder, value);
+  KeyCodec<T>::encode(encoder, value);
 }
-inline void encode_key(KeyEncoder& encoder, const char* text) { encoder.text(text); }
-}  // namespace detail
 
 class LARDER_API Key {
  public:
   // REQUIRES: the encoding is at most k_key_bytes_max long (Error(key_too_long)).
-  template <class... Arguments>
+  template <KeyArgument... Arguments>
   Key(std::string_view name, Version version, const Arguments&... arguments) {
     KeyEncoder encoder;
-    begin(encoder, name, version, sizeof...(arguments));
-    (detail::encode_key(encoder, arguments), ...);
+    encoder.begin(name, version, sizeof...(arguments));
+    (encode_key(encoder, arguments), ...);
     adopt(encoder.encoded());
   }
-  template <class... Arguments>
+  template <KeyArgument... Arguments>
   Key(std::string_view name, const Arguments&... arguments)  // NOLINT(google-explicit-constructor)
       : Key(name, Version{}, arguments...) {}
   Key(const char* name) : Key(std::string_view(name), Version{}) {}         // NOLINT(google-explicit-constructor)
@@ -137,8 +133,10 @@ class LARDER_API Key {
   static constexpr std::size_t k_inline_bytes = 44;
 
   Key() = default;
-  static void begin(KeyEncoder& encoder, std::string_view name, Version version, std::size_t arguments);
+  // Holds a copy of the bytes and their digest.
   void adopt(std::span<const std::byte> canonical);
+  void hold(std::span<const std::byte> canonical);
+  [[nodiscard]] std::byte* outside() const noexcept;  // null: the bytes are inside
 
   Digest fingerprint_;
   std::uint32_t size_ = 0;
@@ -147,3 +145,5 @@ class LARDER_API Key {
 static_assert(sizeof(Key) == 64, "one cache line");
 
 }  // namespace larder
+
+#include <larder/key_codecs.hpp>

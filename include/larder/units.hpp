@@ -1,8 +1,10 @@
 // Sizes and durations, in the one grammar that the API, the tool and the environment share.
 //
-//   size      512 | 64KiB | 1.5MiB | 2GB | 2GiB | 10%      bare numbers are bytes; K = 1000, Ki = 1024
-//   duration  90s | 15m | 1d12h | 250ms | never            units ms s m h d w, largest first, each once
+//   size      512 | 64KiB | 1.5MiB | 2GB | 2GiB | 10%      bare numbers are bytes; kB = 1000, KiB = 1024
+//   duration  90s | 15m | 1d12h | 250ms | never            units w d h m s ms us ns, largest first, each once
 //
+// Space around a text is ignored, none is allowed in it; the case of size units does not matter. A
+// fraction of a unit is rounded down to whole bytes.
 // Text that could be read in two ways (`2G`, `20 gigs`, `90`) is an error that shows both readings.
 #pragma once
 
@@ -29,7 +31,8 @@ LARDER_API Result<std::chrono::nanoseconds> parse_duration(std::string_view text
 LARDER_API std::string format_size(std::uint64_t bytes);
 // "3 min 32 s", "41 us", "never": for people. Two units at most.
 LARDER_API std::string format_duration(std::chrono::nanoseconds duration);
-// "20GiB", "512", and "1d12h", "250ms": the shortest text that parses back to exactly this value.
+// "20GiB", "512", and "1d12h", "250ms": texts that parse back to exactly this value (a negative duration,
+// which only a chrono duration can say, comes with its sign and does not parse).
 LARDER_API std::string size_text(std::uint64_t bytes);
 LARDER_API std::string duration_text(std::chrono::nanoseconds duration);
 

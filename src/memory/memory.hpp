@@ -25,14 +25,19 @@ namespace larder::memory {
 
 inline constexpr std::int64_t k_no_expiry = INT64_MAX;
 
+// Charged for each entry beside its value (and beside its key, if that is too long for the inline part):
+// the record, the table's cell, the policy's node, the block that counts the value's owners. Measured, with
+// a million entries: 196 to 203 bytes in use for a value of 8.
+inline constexpr std::uint64_t k_entry_overhead = 192;
+
 // What is kept of an entry beside its key.
 struct Entry {
   detail::Value value;
   const detail::Type* type = nullptr;
-  std::uint64_t weight = 0;                 // measured bytes of the value; the tier adds its overhead and the key
+  std::uint64_t weight = 0;  // measured bytes of the value; the tier adds its overhead and the key
   std::uint64_t cost_ns = 0;
-  std::int64_t created_ms = 0;              // Unix time
-  std::int64_t expires_ms = k_no_expiry;    // Unix time
+  std::int64_t created_ms = 0;            // Unix time
+  std::int64_t expires_ms = k_no_expiry;  // Unix time
   std::uint64_t stamp = 0;
 };
 
@@ -93,8 +98,16 @@ class MemoryTier {
   void check() const;
 
  private:
-  struct Shard;
-  std::vector<std::unique_ptr<Shard>> shards_;
+  struct Part;     // a shard and its lock
+  struct Account;  // what all parts share: the budget, the clock, the counts
+
+  [[nodiscard]] std::size_t index_of(const Key& key) const noexcept;
+  template <class Condition>
+  bool remove_if(const Key& key, const Condition& condition);
+  bool evict_one(std::size_t from);
+
+  std::unique_ptr<Account> account_;
+  std::vector<std::unique_ptr<Part>> parts_;  // a power of two of them
 };
 
 }  // namespace larder::memory

@@ -26,6 +26,16 @@ class Counters {
   // Adds what was counted since the last call to `shared`, a table that other processes add to as well
   // and that may be shorter than k_counters. Safe to call from several threads.
   void share(std::span<std::atomic<std::uint64_t>> shared) noexcept;
+
+ private:
+  static constexpr std::size_t k_stripes = 16;
+  struct alignas(64) Stripe {
+    std::array<std::atomic<std::uint64_t>, k_counters> counts{};
+  };
+
+  std::array<Stripe, k_stripes> stripes_;
+  std::mutex sharing_;                              // guards shared_
+  std::array<std::uint64_t, k_counters> shared_{};  // the part of totals() that share() has handed over
 };
 
 }  // namespace larder::observe

@@ -43,8 +43,8 @@ struct StoreOptions {
   std::filesystem::path directory;
   std::optional<std::uint64_t> limit;  // bytes; unset: the existing store's, or k_limit_default
   Verification verification = Verification::boot;
-  observe::Counters* counters = nullptr;                    // required; outlives the store
-  std::function<void(const Event&)> on_event = {};          // may be empty; called outside every lock
+  observe::Counters* counters = nullptr;            // required; outlives the store
+  std::function<void(const Event&)> on_event = {};  // may be empty; called outside every lock
 };
 inline constexpr std::uint64_t k_limit_default = std::uint64_t{10} << 30;
 
@@ -57,8 +57,8 @@ struct Meta {
 };
 
 struct Found {
-  Bytes value;                            // aligned to 64 bytes, to 4096 when 64 KiB or more
-  std::shared_ptr<const void> owner;      // keeps `value` alive: a copy, or a pin on its segment
+  Bytes value;                        // aligned to 64 bytes, to 4096 when 64 KiB or more
+  std::shared_ptr<const void> owner;  // keeps `value` alive: a copy, or a pin on its segment
   Meta meta;
 };
 
@@ -156,6 +156,8 @@ class Store {
  private:
   struct Body;
   explicit Store(std::unique_ptr<Body> body);
+  static Lease make_lease(std::shared_ptr<const void> file, std::uint64_t offset,
+                          void (*release)(const void*, std::uint64_t) noexcept);
   std::unique_ptr<Body> body_;
 };
 

@@ -1,0 +1,90 @@
+#include "cache/flight.hpp"
+
+#include <atomic>
+
+namespace larder::detail {
+
+namespace {
+
+// Which flight each waiting thread waits for. Process-wide, so that a cycle through two caches is found.
+struct WaitGraph {
+  std::mutex mutex;
+  std::unordered_map<ThreadNumber, const Flight*> waits_for;
+};
+
+WaitGraph& wait_graph() {
+  static WaitGraph graph;
+  return graph;
+}
+
+// Registers that this thread waits for `flight`, for as long as it lives.
+class Waiting {
+ public:
+  explicit Waiting(const Flight& flight) {
+    WaitGraph& graph = wait_graph();
+    const std::lock_guard lock(graph.mutex);
+    const ThreadNumber self = this_thread_number();
+    std::string path = flight.key.short_text();
+    for (const Flight* next = &flight; next->leader != self;) {
+      const auto waits = graph.waits_for.find(next->leader);
+      if (waits == graph.waits_for.end()) {
+        graph.waits_for.emplace(self, &flight);
+        return;
+      }
+      next = waits->second;
+      path += " -> " + next->key.short_text();
+    }
+    throw Error(Errc::cycle, "the computation of " + flight.key.short_text() + " waits for itself: " + path,
+                "break the cycle: a computation must not ask for a key whose computation asks for its own");
+  }
+  ~Waiting() {
+    WaitGraph& graph = wait_graph();
+    const std::lock_guard lock(graph.mutex);
+    graph.waits_for.erase(this_thread_number());
+  }
+  Waiting(const Waiting&) = delete;
+  Waiting& operator=(const Waiting&) = delete;
+};
+
+}  // namespace
+
+ThreadNumber this_thread_number() noexcept {
+  static std::atomic<ThreadNumber> next{1};
+  thread_local const ThreadNumber number = next.fetch_add(1, std::memory_order_relaxed);
+  return number;
+}
+
+FlightTable::Joined FlightTable::join(const Key& key) {
+  Shard& shard = shard_of(key);
+  const std::lock_guard lock(shard.mutex);
+  if (const auto running = shard.flights.find(key); running != shard.flights.end()) return {running->second, false};
+  auto flight = std::make_shared<Flight>(key, this_thread_number());
+  shard.flights.emplace(key, flight);
+  return {std::move(flight), true};
+}
+
+const Flight::Landing& FlightTable::wait(Flight& flight) {
+  const Waiting waiting(flight);
+  std::unique_lock lock(flight.mutex_);
+  flight.landed_.wait(lock, [&] { return !flight.running_; });
+  return flight.landing_;
+}
+
+void FlightTable::end(Flight& flight, Flight::Landing landing) {
+  Shard& shard = shard_of(flight.key);
+  std::shared_ptr<Flight> keep;  // the table's reference may be the last but the caller's
+  {
+    const std::lock_guard lock(shard.mutex);
+    const auto position = shard.flights.find(flight.key);
+    keep = std::move(position->second);
+    shard.flights.erase(position);
+  }
+  {
+    const std::lock_guard lock(flight.mutex_);
+    flight.landing_ = std::move(landing);
+    flight.running_ = false;
+  }
+  flight.landed_.notify_all();
+}
+
+}  // namespace larder::detail

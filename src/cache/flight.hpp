@@ -1,0 +1,90 @@
+// Single-flight within the process: of all threads that ask for one key, one leads and the others wait.
+//
+//   absent --join--> running (the joiner leads; everybody else who joins waits)
+//   running --finish--> landed: waiters take the answer
+//           --fail(e)--> failed: waiters rethrow e
+//           --fail(null)--> abandoned: waiters join again, and one of them leads
+//
+// A flight leaves the table before its waiters wake, so who comes later starts a new one.
+//
+// Deadlock: a thread waits for at most one flight and a flight is led by one thread, so "waits for" is a
+// path from flight to flight. Before a thread waits it walks that path under one process-wide lock; if
+// the path ends at the thread itself, waiting would never end, and it gets Error(cycle) instead. The
+// last thread to close a cycle is the one that finds it: registering and walking are one critical section.
+#pragma once
+
+#include <array>
+#include <condition_variable>
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+
+#include <larder/cache.hpp>
+
+#include "store/store.hpp"
+
+namespace larder::detail {
+
+// A number for the calling thread. Unlike std::thread::id it is never used again after the thread's end:
+// a claim may outlive the thread that made it.
+using ThreadNumber = std::uint64_t;
+ThreadNumber this_thread_number() noexcept;
+
+class Flight {
+ public:
+  Flight(Key of, ThreadNumber led_by) : key(std::move(of)), leader(led_by) {}
+
+  // How a flight ended, for those who waited.
+  struct Landing {
+    std::optional<Answer> answer;      // of type `type`
+    const Type* type = nullptr;
+    std::exception_ptr failure;        // neither: abandoned
+  };
+
+  const Key key;
+  const ThreadNumber leader;
+
+  // The leader's alone.
+  store::Lease lease;
+  std::int64_t started_ns = 0;
+
+ private:
+  friend class FlightTable;
+  std::mutex mutex_;
+  std::condition_variable landed_;
+  bool running_ = true;  // guarded by mutex_
+  Landing landing_;      // written once under mutex_, before running_ falls
+};
+
+// Thread-safe.
+class FlightTable {
+ public:
+  struct Joined {
+    std::shared_ptr<Flight> flight;
+    bool leads;
+  };
+  // Joins the running flight of the key, or starts one that the calling thread leads.
+  Joined join(const Key& key);
+
+  // Sleeps until the flight has ended. Throws Error(cycle) if that would never be.
+  static const Flight::Landing& wait(Flight& flight);
+
+  // Ends the flight. REQUIRES: called once, by the leader.
+  void end(Flight& flight, Flight::Landing landing);
+
+ private:
+  struct KeyHash {
+    std::size_t operator()(const Key& key) const noexcept { return key.fingerprint().low; }
+  };
+  struct alignas(64) Shard {
+    std::mutex mutex;
+    std::unordered_map<Key, std::shared_ptr<Flight>, KeyHash> flights;
+  };
+  Shard& shard_of(const Key& key) { return shards_[key.fingerprint().high % shards_.size()]; }
+
+  std::array<Shard, 64> shards_;
+};
+
+}  // namespace larder::detail

@@ -1,0 +1,132 @@
+#include "cache/write_back.hpp"
+
+#include <chrono>
+
+namespace larder::detail {
+
+store::Put write_to_store(store::Store& store, observe::Counters& counters, const Pending& pending) {
+  Encoder encoder;
+  try {
+    pending.type->encode(pending.value.get(), encoder);
+  } catch (...) {
+    // A codec is the user's: whatever it throws, the value itself has been returned already.
+    counters.add(Counter::fault_codec);
+    return store::Put::fault;
+  }
+  const store::Put put = store.put(pending.key, pending.meta, encoder.pieces(), pending.stamp);
+  switch (put) {
+    case store::Put::stored:
+    case store::Put::fault:
+      break;  // counted where it happened
+    case store::Put::superseded:
+      counters.add(Counter::not_stored_superseded);
+      break;
+    case store::Put::too_large:
+      counters.add(Counter::not_stored_too_large);
+      break;
+    case store::Put::no_room:
+      counters.add(Counter::not_stored_no_room);
+      break;
+  }
+  return put;
+}
+
+WriteBack::WriteBack(store::Store& store, observe::Counters& counters, std::uint64_t bytes_max,
+                     std::function<void()> tick)
+    : store_(store),
+      counters_(counters),
+      bytes_max_(bytes_max),
+      tick_(std::move(tick)),
+      thread_([this](const std::stop_token& stop) { run(stop); }) {}
+
+WriteBack::~WriteBack() {
+  thread_.request_stop();
+  thread_.join();
+}
+
+bool WriteBack::push(Pending pending) {
+  auto item = std::make_shared<Pending>(std::move(pending));
+  std::shared_ptr<Pending> superseded;  // destroyed after the lock
+  {
+    const std::lock_guard lock(mutex_);
+    if (bytes_ != 0 && bytes_ + item->weight > bytes_max_) return false;
+    bytes_ += item->weight;
+    ++pushed_count_;
+    superseded = std::exchange(latest_[item->key], item);
+    queue_.push_back(item);
+  }
+  pushed_.notify_one();
+  return true;
+}
+
+std::shared_ptr<const Pending> WriteBack::find(const Key& key) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = latest_.find(key);
+  return found == latest_.end() ? nullptr : found->second;
+}
+
+bool WriteBack::cancel(const Key& key) {
+  std::shared_ptr<Pending> cancelled;  // destroyed after the lock
+  const std::lock_guard lock(mutex_);
+  const auto found = latest_.find(key);
+  if (found == latest_.end()) return false;
+  cancelled = std::move(found->second);
+  latest_.erase(found);
+  return true;
+}
+
+void WriteBack::cancel_all() {
+  decltype(latest_) cancelled;  // destroyed after the lock
+  const std::lock_guard lock(mutex_);
+  cancelled.swap(latest_);
+}
+
+void WriteBack::flush() {
+  std::unique_lock lock(mutex_);
+  drained_.wait(lock, [this, target = pushed_count_] { return done_count_ >= target; });
+}
+
+std::uint64_t WriteBack::bytes() const {
+  const std::lock_guard lock(mutex_);
+  return bytes_;
+}
+
+void WriteBack::run(const std::stop_token& stop) {
+  constexpr auto k_tick = std::chrono::seconds(1);
+  auto next_tick = std::chrono::steady_clock::now() + k_tick;
+  std::unique_lock lock(mutex_);
+  while (true) {
+    pushed_.wait_until(lock, stop, next_tick, [this] { return !queue_.empty(); });
+    if (queue_.empty()) {
+      if (stop.stop_requested()) return;
+    } else {
+      std::shared_ptr<Pending> item = std::move(queue_.front());
+      queue_.pop_front();
+      const auto is_latest = [&] {
+        const auto latest = latest_.find(item->key);
+        return latest != latest_.end() && latest->second == item;
+      };
+      if (is_latest()) {
+        lock.unlock();
+        write_to_store(store_, counters_, *item);
+        item->lease.release();
+        lock.lock();
+        if (is_latest()) latest_.erase(item->key);
+      }
+      bytes_ -= item->weight;
+      ++done_count_;
+      lock.unlock();
+      item.reset();  // may be the last owner of the user's value
+      drained_.notify_all();
+      lock.lock();
+    }
+    if (std::chrono::steady_clock::now() >= next_tick) {
+      lock.unlock();
+      tick_();
+      lock.lock();
+      next_tick = std::chrono::steady_clock::now() + k_tick;
+    }
+  }
+}
+
+}  // namespace larder::detail

@@ -1,0 +1,230 @@
+#include "memory/memory.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <bit>
+#include <mutex>
+#include <stdexcept>
+#include <thread>
+#include <utility>
+
+#include "memory/budget.hpp"
+#include "memory/shard.hpp"
+
+namespace larder::memory {
+namespace {
+
+// So many bytes of the limit have a part of their own: few enough entries that growing a part's table
+// is a pause of a fraction of a millisecond.
+constexpr std::uint64_t k_part_bytes = 16 << 20;
+constexpr std::uint64_t k_parts_min = 64;
+constexpr std::uint64_t k_parts_max = 4096;
+
+// A victim is the oldest of the parts that were looked at. Parts that hold so many entries together are
+// enough: the oldest of them is old in the whole tier, since keys fall to parts at random.
+constexpr std::size_t k_enough_entries = 64;
+
+}  // namespace
+
+struct alignas(64) MemoryTier::Part {
+  explicit Part(Clock& clock) : shard(clock) {}
+
+  mutable std::mutex mutex;  // guards shard
+  Shard shard;
+};
+
+struct MemoryTier::Account {
+  explicit Account(Limits limits) : budget(limits) {}
+
+  Clock clock;
+  Budget budget;
+  std::atomic<std::uint64_t> evicted{0};
+  std::atomic<std::uint64_t> expired{0};
+};
+
+MemoryTier::MemoryTier(Limits limits) : account_(std::make_unique<Account>(limits)) {
+  const std::uint64_t parts = std::clamp(limits.bytes / k_part_bytes, k_parts_min, k_parts_max);
+  parts_.resize(std::bit_floor(parts));
+  for (auto& part : parts_) part = std::make_unique<Part>(account_->clock);
+}
+
+MemoryTier::~MemoryTier() = default;
+
+std::size_t MemoryTier::index_of(const Key& key) const noexcept {
+  return key.fingerprint().high & (parts_.size() - 1);
+}
+
+Lookup MemoryTier::get(const Key& key, std::uint64_t stamp, std::int64_t (*now_ms)()) {
+  Part& part = *parts_[index_of(key)];
+  Lookup lookup;
+  std::int64_t expires_ms = k_no_expiry;
+  {
+    const std::lock_guard lock(part.mutex);
+    const EntryId id = part.shard.find(key);
+    if (id == Shard::k_none) return lookup;
+    const Entry& entry = part.shard[id];
+    __builtin_prefetch(entry.value.get(), 1);
+    if (entry.stamp == stamp) {
+      part.shard.used(id);
+      lookup.found = Found{entry.value, entry.type, entry.cost_ns};
+      expires_ms = entry.expires_ms;
+    } else {
+      lookup.miss = Miss::stale;
+    }
+  }
+  if (lookup.miss == Miss::stale) {
+    remove_if(key, [&](const Entry& entry) { return entry.stamp != stamp; });
+  } else if (expires_ms != k_no_expiry && expires_ms <= now_ms()) {
+    lookup = {.found = std::nullopt, .miss = Miss::expired};
+    if (remove_if(key, [&](const Entry& entry) { return entry.expires_ms == expires_ms; })) ++account_->expired;
+  }
+  return lookup;
+}
+
+bool MemoryTier::contains(const Key& key, std::uint64_t stamp, std::int64_t now_ms) const {
+  const Part& part = *parts_[index_of(key)];
+  const std::lock_guard lock(part.mutex);
+  const EntryId id = part.shard.find(key);
+  return id != Shard::k_none && part.shard[id].stamp == stamp && now_ms < part.shard[id].expires_ms;
+}
+
+bool MemoryTier::put(const Key& key, Entry entry) {
+  Budget& budget = account_->budget;
+  const std::uint64_t weight = charge(key, entry.weight);
+  if (!budget.admits(weight)) {
+    remove(key);
+    return false;
+  }
+  const std::size_t index = index_of(key);
+  Part& part = *parts_[index];
+  Record record{key, std::move(entry)};
+  std::optional<Record> old;
+  {
+    // A value that is replaced by one that fits in its place is never missed in between.
+    const std::lock_guard lock(part.mutex);
+    if (const EntryId id = part.shard.find(key); id != Shard::k_none) {
+      const std::uint64_t old_weight = charge(key, part.shard[id].weight);
+      const bool fits = weight <= old_weight || budget.grow(weight - old_weight);
+      old = part.shard.take(id);
+      if (fits) {
+        part.shard.insert(std::move(record));
+        if (weight < old_weight) budget.shrink(old_weight - weight);
+        return true;
+      }
+    }
+  }
+  if (old) budget.release(charge(key, old->entry.weight));
+  old.reset();
+
+  for (std::size_t from = index; !budget.reserve(weight); ++from) {
+    // No victim: what fills the tier is reserved by other threads, which are about to bring it in.
+    if (!evict_one(from)) std::this_thread::yield();
+  }
+  {
+    const std::lock_guard lock(part.mutex);
+    if (const EntryId id = part.shard.find(key); id != Shard::k_none) old = part.shard.take(id);
+    part.shard.insert(std::move(record));
+  }
+  if (old) budget.release(charge(key, old->entry.weight));
+  return true;
+}
+
+// Looks at the part `from` and the ones after it until that is enough, one lock at a time. The caller
+// passes another `from` each time it needs more room: a heavy entry takes a little from every part.
+bool MemoryTier::evict_one(std::size_t from) {
+  Part* oldest = nullptr;
+  policy::Tick oldest_used = 0;
+  std::size_t seen = 0;
+  for (std::size_t i = 0; i < parts_.size() && seen < k_enough_entries; ++i) {
+    Part& part = *parts_[(from + i) & (parts_.size() - 1)];
+    const std::lock_guard lock(part.mutex);
+    const auto victim = part.shard.victim();
+    if (victim && (oldest == nullptr || victim->used < oldest_used)) {
+      oldest = &part;
+      oldest_used = victim->used;
+    }
+    seen += part.shard.size();
+  }
+  if (oldest == nullptr) return false;
+
+  std::optional<Record> gone;
+  {
+    const std::lock_guard lock(oldest->mutex);
+    if (const auto victim = oldest->shard.victim()) gone = oldest->shard.take(victim->id);
+  }
+  if (gone) {
+    account_->budget.release(charge(gone->key, gone->entry.weight));
+    ++account_->evicted;
+  }
+  return true;
+}
+
+// Removes the entry of `key` if there is one and it meets the condition.
+template <class Condition>
+bool MemoryTier::remove_if(const Key& key, const Condition& condition) {
+  Part& part = *parts_[index_of(key)];
+  std::optional<Record> gone;
+  {
+    const std::lock_guard lock(part.mutex);
+    const EntryId id = part.shard.find(key);
+    if (id == Shard::k_none || !condition(part.shard[id])) return false;
+    gone = part.shard.take(id);
+  }
+  account_->budget.release(charge(key, gone->entry.weight));
+  return true;
+}
+
+bool MemoryTier::remove(const Key& key) {
+  return remove_if(key, [](const Entry&) { return true; });
+}
+
+void MemoryTier::clear() {
+  for (const auto& part : parts_) {
+    std::vector<Record> gone;
+    {
+      const std::lock_guard lock(part->mutex);
+      gone = part->shard.take_all();
+    }
+    for (const Record& record : gone) account_->budget.release(charge(record.key, record.entry.weight));
+  }
+}
+
+void MemoryTier::for_each(const std::function<void(const Key&, const Entry&)>& visit) const {
+  for (const auto& part : parts_) {
+    std::vector<Record> copies;
+    {
+      const std::lock_guard lock(part->mutex);
+      copies = part->shard.copies();
+    }
+    for (const Record& record : copies) visit(record.key, record.entry);
+  }
+}
+
+Usage MemoryTier::usage() const {
+  return {.bytes = account_->budget.bytes(),
+          .entries = account_->budget.entries(),
+          .evicted = account_->evicted,
+          .expired = account_->expired};
+}
+
+void MemoryTier::check() const {
+  std::vector<std::unique_lock<std::mutex>> locks;
+  std::uint64_t bytes = 0;
+  std::uint64_t entries = 0;
+  for (std::size_t i = 0; i < parts_.size(); ++i) {
+    locks.emplace_back(parts_[i]->mutex);
+    bytes += parts_[i]->shard.check();
+    entries += parts_[i]->shard.size();
+    for (const Record& record : parts_[i]->shard.copies()) {
+      if (index_of(record.key) != i) throw std::logic_error("MemoryTier: an entry is in another key's part");
+    }
+  }
+  const Budget& budget = account_->budget;
+  if (bytes != budget.bytes()) throw std::logic_error("MemoryTier: the weights do not add up to the budget's bytes");
+  if (entries != budget.entries()) throw std::logic_error("MemoryTier: the entries are not the budget's entries");
+  if (bytes > budget.limits().bytes || entries > budget.limits().entries) {
+    throw std::logic_error("MemoryTier: over the limit");
+  }
+}
+
+}  // namespace larder::memory

@@ -1,0 +1,85 @@
+#include "memory/shard.hpp"
+
+#include <algorithm>
+#include <stdexcept>
+#include <utility>
+
+namespace larder::memory {
+namespace {
+
+// Key::canonical() up to this length lives in the Key.
+constexpr std::size_t k_inline_key_bytes = 44;
+
+}  // namespace
+
+std::uint64_t charge(const Key& key, std::uint64_t value_weight) {
+  const std::size_t key_bytes = key.canonical().size();
+  const std::uint64_t beside = k_entry_overhead + (key_bytes > k_inline_key_bytes ? key_bytes : 0);
+  return value_weight > UINT64_MAX - beside ? UINT64_MAX : value_weight + beside;
+}
+
+Shard::Shard(Clock& clock) : policy_(policy::make_lru()), clock_(clock) {}
+
+Shard::~Shard() {
+  static_cast<void>(take_all());
+}
+
+void Shard::insert(Record record) {
+  const Digest fingerprint = record.key.fingerprint();
+  const policy::Traits traits{.fingerprint = fingerprint.low,
+                              .weight = charge(record.key, record.entry.weight),
+                              .cost_ns = record.entry.cost_ns};
+  const EntryId id = slab_.put(std::move(record));
+  table_.insert(tag(fingerprint), id);
+  policy_->inserted(id, traits, now());
+}
+
+Record Shard::take(EntryId id) {
+  policy_->erased(id);
+  table_.erase(tag(slab_[id].key.fingerprint()), id);
+  return slab_.take(id);
+}
+
+std::vector<Record> Shard::copies() const {
+  std::vector<Record> records;
+  records.reserve(size());
+  table_.for_each([&](std::uint32_t, EntryId id) { records.push_back(slab_[id]); });
+  return records;
+}
+
+std::vector<Record> Shard::take_all() {
+  std::vector<Record> records;
+  records.reserve(size());
+  table_.for_each([&](std::uint32_t, EntryId id) { records.push_back(slab_.take(id)); });
+  table_ = Table{};
+  slab_ = Slab<Record>{};
+  policy_ = policy::make_lru();
+  return records;
+}
+
+// A shard's ticks are its uses, counted on from the furthest shard when that one is ahead. Telling the
+// others only every size/8 uses costs them no more order than lazy promotion costs within a shard
+// (policy/lru.hpp); shards of fewer than sixteen entries tell every use, and the order is exact.
+Tick Shard::now() {
+  const Tick furthest = clock_.furthest.load(std::memory_order_relaxed);
+  tick_ = std::max(tick_, furthest) + 1;
+  if (tick_ - furthest >= size() / 8) clock_.furthest.store(tick_, std::memory_order_relaxed);
+  return tick_;
+}
+
+std::uint64_t Shard::check() const {
+  std::uint64_t sum = 0;
+  std::size_t found = 0;
+  table_.for_each([&](std::uint32_t cell_tag, EntryId id) {
+    const Record& record = slab_[id];
+    if (tag(record.key.fingerprint()) != cell_tag) throw std::logic_error("Shard: an entry is under another's tag");
+    if (find(record.key) != id) throw std::logic_error("Shard: an entry is not found by its key");
+    sum += charge(record.key, record.entry.weight);
+    ++found;
+  });
+  if (found != size()) throw std::logic_error("Shard: the table names another number of entries than there are");
+  policy_->check(size());
+  return sum;
+}
+
+}  // namespace larder::memory

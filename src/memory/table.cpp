@@ -1,0 +1,40 @@
+#include "memory/table.hpp"
+
+#include <algorithm>
+
+namespace larder::memory {
+
+void Table::insert(std::uint32_t tag, EntryId id) {
+  if ((taken_ + 1) * 4 > cells_.size() * 3) {
+    std::vector<Cell> old(std::max<std::size_t>(cells_.size() * 2, 16));
+    old.swap(cells_);
+    for (const Cell& cell : old) {
+      if (cell.id != k_none) place(cell);
+    }
+  }
+  place({tag, id});
+  ++taken_;
+}
+
+void Table::erase(std::uint32_t tag, EntryId id) {
+  std::size_t hole = tag & mask();
+  while (cells_[hole].id != id) hole = (hole + 1) & mask();
+  // Move back every following cell whose way from home leads over the hole: no lookup then ends early.
+  for (std::size_t i = (hole + 1) & mask(); cells_[i].id != k_none; i = (i + 1) & mask()) {
+    const std::size_t from_home = (i - cells_[i].tag) & mask();
+    const std::size_t from_hole = (i - hole) & mask();
+    if (from_home < from_hole) continue;
+    cells_[hole] = cells_[i];
+    hole = i;
+  }
+  cells_[hole] = Cell{};
+  --taken_;
+}
+
+void Table::place(Cell cell) {
+  std::size_t i = cell.tag & mask();
+  while (cells_[i].id != k_none) i = (i + 1) & mask();
+  cells_[i] = cell;
+}
+
+}  // namespace larder::memory

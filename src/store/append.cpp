@@ -1,0 +1,243 @@
+#include "store/append.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "base/bits.hpp"
+#include "base/clock.hpp"
+
+namespace larder::store {
+
+namespace {
+
+// Dirty pages beyond what the system likes to hold stall every writer of the machine: large values are
+// sent on their way to the disk while they are written.
+constexpr std::uint64_t k_paced_bytes_min = std::uint64_t{32} << 20;
+constexpr std::uint64_t k_pace_bytes = std::uint64_t{16} << 20;
+
+constexpr std::array<std::byte, k_record_align> k_zeros{};
+
+// Where a footer of `records` items that starts at `offset` ends, its trailer included.
+std::uint64_t sealed_end(std::uint64_t offset, std::uint64_t records) noexcept {
+  return extent_of(offset, Kind::footer, 0, 0, 0, records * sizeof(FooterItem)).end + sizeof(Trailer);
+}
+
+Extent extent_of_parts(const RecordParts& parts, std::uint64_t offset) noexcept {
+  return extent_of(offset, parts.kind, parts.key.size(), parts.type.size(), 0, parts.value_bytes);
+}
+
+Result<void> write_paced(const os::File& file, std::uint64_t offset, std::span<const Bytes> pieces) {
+  std::vector<Bytes> slab;
+  std::uint64_t slab_bytes = 0;
+  const auto flush = [&]() -> Result<void> {
+    if (Result<void> written = file.write_at(offset, slab); !written) return written;
+    file.start_writeback(offset, slab_bytes);
+    offset += slab_bytes;
+    slab.clear();
+    slab_bytes = 0;
+    return {};
+  };
+  for (Bytes piece : pieces) {
+    while (!piece.empty()) {
+      const Bytes part = piece.first(std::min<std::uint64_t>(piece.size(), k_pace_bytes - slab_bytes));
+      slab.push_back(part);
+      slab_bytes += part.size();
+      piece = piece.subspan(part.size());
+      if (slab_bytes < k_pace_bytes) continue;
+      if (Result<void> written = flush(); !written) return written;
+    }
+  }
+  return flush();
+}
+
+}  // namespace
+
+bool Appender::fits(const SegmentEntry& entry, const RecordParts& parts) const noexcept {
+  return sealed_end(extent_of_parts(parts, entry.committed.load()).end, entry.records.load() + 1) <=
+         control_.page().segment_bytes;
+}
+
+Result<void> Appender::write(const Writable& segment, const RecordParts& parts, std::uint64_t offset,
+                             std::span<const Bytes> value) {
+  const std::vector<std::byte> head = encode_head(parts, segment.seed, offset);
+  const Extent extent = extent_of_parts(parts, offset);
+  std::vector<Bytes> pieces;
+  pieces.reserve(value.size() + 2);
+  pieces.emplace_back(head);
+  pieces.insert(pieces.end(), value.begin(), value.end());
+  pieces.push_back(Bytes(k_zeros).first(extent.end - extent.value_offset - parts.value_bytes));
+  os::reached("store.append.before_write");
+  Result<void> written = parts.value_bytes >= k_paced_bytes_min ? write_paced(segment.file, offset, pieces)
+                                                                : segment.file.write_at(offset, pieces);
+  if (!written) return written;
+  os::reached("store.append.written");
+  // Counted before it is committed: a kill in between makes the footer's room too large, never too small.
+  SegmentEntry& entry = control_.segment(segment.slot);
+  entry.last_sequence.store(parts.sequence, std::memory_order_relaxed);
+  entry.records.store(entry.records.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  entry.committed.store(extent.end, std::memory_order_release);
+  os::reached("store.append.committed");
+  if (parts.kind == Kind::value) {
+    trouble_.count(Counter::stored);
+    trouble_.count(Counter::stored_bytes, extent.end - offset);
+  }
+  return {};
+}
+
+std::optional<Space::Refusal> Appender::prepare(const RecordParts& parts) {
+  if (segment_ && !fits(control_.segment(segment_->slot), parts)) seal();
+  if (!segment_) {
+    Space::Granted<Writable> leased =
+        space_.lease_shared([&](const SegmentEntry& entry) { return fits(entry, parts); });
+    if (!leased.value) return leased.refusal;
+    segment_ = std::move(leased.value);
+  }
+  const SegmentEntry& entry = control_.segment(segment_->slot);
+  const Extent extent = extent_of_parts(parts, entry.committed.load());
+  const Space::Granted<bool> room = space_.reserve(*segment_, sealed_end(extent.end, entry.records.load() + 1));
+  if (!room.value) return room.refusal;
+  last_write_ns_ = base::monotonic_ns();
+  return std::nullopt;
+}
+
+void Appender::seal() {
+  SegmentEntry& entry = control_.segment(segment_->slot);
+  const std::uint64_t offset = entry.committed.load();
+  const Result<std::uint64_t> file_bytes = segment_->file.size();
+  std::vector<FooterItem> items;
+  std::uint64_t walked = 0;
+  if (const Segments::Pin pin = segments_.pin(segment_->slot)) {
+    walked = walk_records(pin.bytes(), pin.seed(), [&items](const RecordView& record) {
+      const RecordHeader& header = record.header;
+      items.push_back({header.fingerprint, header.sequence, record.offset, header.expires_ms,
+                       static_cast<std::uint32_t>(header.kind), 0});
+    });
+  }
+  const Extent extent = extent_of(offset, Kind::footer, 0, 0, 0, items.size() * sizeof(FooterItem));
+  // The trailer is the file's end, also if a writer that died left bytes beyond the footer. Without room
+  // for it, or with a damaged record, there is no footer: a rebuild walks the headers instead.
+  const std::uint64_t trailer_offset =
+      std::max(extent.end, file_bytes ? base::align_up(*file_bytes, k_record_align) : 0);
+  if (file_bytes && walked == offset && trailer_offset + sizeof(Trailer) <= entry.reserved.load()) {
+    RecordParts parts;
+    parts.kind = Kind::footer;
+    parts.sequence = entry.last_sequence.load();
+    const Bytes value = std::as_bytes(std::span(items));
+    const std::vector<Digest> chunks = digest_chunks(std::span(&value, 1), value.size());
+    parts.value_bytes = value.size();
+    parts.chunks = chunks;
+    const std::vector<std::byte> head = encode_head(parts, segment_->seed, offset);
+    const Trailer trailer = make_trailer(offset, segment_->id, segment_->seed);
+    const std::array<Bytes, 3> footer{Bytes(head), value,
+                                      Bytes(k_zeros).first(extent.end - extent.value_offset - value.size())};
+    const Bytes trailer_bytes = std::as_bytes(std::span(&trailer, 1));
+    os::reached("store.seal.before_write");
+    Result<void> written = segment_->file.write_at(offset, footer);
+    if (written) written = segment_->file.write_at(trailer_offset, std::span(&trailer_bytes, 1));
+    os::reached("store.seal.written");
+    if (written) {
+      entry.committed.store(extent.end, std::memory_order_release);
+    } else {
+      trouble_.note(written.error(), segment_->file.path());
+    }
+  }
+  entry.state.store(SegmentState::sealed);
+  os::reached("store.seal.sealed");
+  if (const Result<std::uint64_t> bytes = segment_->file.size()) {
+    entry.reserved.store(std::min(entry.reserved.load(), base::align_up(*bytes, k_page_bytes)));
+  }
+  space_.release(*segment_);
+  segment_.reset();
+}
+
+Appender::Outcome Appender::append_value(const Key& key, RecordParts parts, std::span<const Bytes> value,
+                                         const std::function<bool()>& current) {
+  const Geometry geometry = control_.geometry();
+  const std::uint64_t alone_end = extent_of_parts(parts, sizeof(SegmentHeader)).end;
+  if (geometry.fixed_bytes() + alone_end > control_.page().limit.load()) return Outcome::too_large;
+  if (alone_end >= geometry.single_bytes_min()) return append_single(key, parts, value, current);
+
+  const std::lock_guard lock(mutex_);
+  if (const std::optional<Space::Refusal> refusal = prepare(parts)) {
+    return *refusal == Space::Refusal::no_room ? Outcome::no_room : Outcome::fault;
+  }
+  // The number first, then the question: a removal that this misses gets a higher number than the record.
+  parts.sequence = next_sequence();
+  if (!current()) return Outcome::superseded;
+  const std::uint64_t offset = control_.segment(segment_->slot).committed.load();
+  if (Result<void> written = write(*segment_, parts, offset, value); !written) {
+    trouble_.note(written.error(), segment_->file.path());
+    return Outcome::fault;
+  }
+  const Index::Published published = index_.publish(key, {segment_->slot, offset}, parts.sequence, current);
+  os::reached("store.append.published");
+  switch (published) {
+    case Index::Published::first:
+      return Outcome::first;
+    case Index::Published::over_older:
+      return Outcome::over_older;
+    case Index::Published::withdrawn:
+      tombstone_locked(key);  // a rebuild would find the record otherwise
+      return Outcome::superseded;
+    case Index::Published::older:
+      break;
+  }
+  return Outcome::superseded;
+}
+
+Appender::Outcome Appender::append_single(const Key& key, RecordParts& parts, std::span<const Bytes> value,
+                                          const std::function<bool()>& current) {
+  const std::uint64_t offset = sizeof(SegmentHeader);
+  Space::Granted<Writable> leased = space_.lease_single(extent_of_parts(parts, offset).end);
+  if (!leased.value) return leased.refusal == Space::Refusal::no_room ? Outcome::no_room : Outcome::fault;
+  const Writable& segment = *leased.value;
+  parts.sequence = next_sequence();
+  if (!current()) {
+    space_.discard(segment);
+    return Outcome::superseded;
+  }
+  if (Result<void> written = write(segment, parts, offset, value); !written) {
+    trouble_.note(written.error(), segment.file.path());
+    space_.discard(segment);
+    return Outcome::fault;
+  }
+  const Index::Published published = index_.publish(key, {segment.slot, offset}, parts.sequence, current);
+  os::reached("store.append.published");
+  if (published == Index::Published::older || published == Index::Published::withdrawn) {
+    space_.discard(segment);
+    return Outcome::superseded;
+  }
+  control_.segment(segment.slot).state.store(SegmentState::sealed);
+  space_.release(segment);
+  return published == Index::Published::first ? Outcome::first : Outcome::over_older;
+}
+
+void Appender::append_tombstone(const Key& key) {
+  const std::lock_guard lock(mutex_);
+  tombstone_locked(key);
+}
+
+void Appender::tombstone_locked(const Key& key) {
+  RecordParts parts;
+  parts.kind = Kind::tombstone;
+  parts.fingerprint = key.fingerprint();
+  parts.key = key.canonical();
+  const std::optional<Space::Refusal> refusal = prepare(parts);
+  parts.sequence = next_sequence();
+  if (!refusal) {
+    const Result<void> written = write(*segment_, parts, control_.segment(segment_->slot).committed.load(), {});
+    if (written) return;
+    trouble_.note(written.error(), segment_->file.path());
+  }
+  // Without a tombstone only forgetting everything up to now keeps the key removed after a rebuild.
+  space_.raise_floor(parts.sequence);
+}
+
+void Appender::give_up(std::int64_t idle_since_ns) {
+  const std::lock_guard lock(mutex_);
+  if (!segment_ || last_write_ns_ > idle_since_ns) return;
+  space_.release(*segment_);
+  segment_.reset();
+}
+
+}  // namespace larder::store

@@ -1,0 +1,62 @@
+// The appender: writes records. Of a process at most one segment is being appended to; a large value
+// goes into a segment of its own, beside that, so that it holds nobody up.
+//
+// A record is written (pwritev from where its pieces are), then committed (the entry's `committed`, with
+// release), then published in the index. Until it is committed it does not exist: whoever leases the
+// segment next overwrites it.
+//
+// Thread-safe: appends to the shared segment take turns under a mutex, which is held until the record is
+// published, so that the segment cannot be given away in between.
+#pragma once
+
+#include <functional>
+#include <mutex>
+#include <optional>
+
+#include "store/control.hpp"
+#include "store/index.hpp"
+#include "store/reclaim.hpp"
+#include "store/segments.hpp"
+#include "store/trouble.hpp"
+
+namespace larder::store {
+
+class Appender {
+ public:
+  Appender(const Control& control, Space& space, Segments& segments, Index& index, Trouble& trouble)
+      : control_(control), space_(space), segments_(segments), index_(index), trouble_(trouble) {}
+
+  enum class Outcome : std::uint8_t { first, over_older, superseded, too_large, no_room, fault };
+  // Appends and publishes a value of the key unless `current` says no: it is asked after the record has
+  // its sequence number, and again by Index::publish. `parts.sequence` is assigned here.
+  Outcome append_value(const Key& key, RecordParts parts, std::span<const Bytes> value,
+                       const std::function<bool()>& current);
+  // Notes that the key is gone, so that a rebuild does not bring older records of it back.
+  void append_tombstone(const Key& key);
+  // Gives the append lease back if nothing was written since `idle_since` (monotonic).
+  void give_up(std::int64_t idle_since_ns);
+
+ private:
+  [[nodiscard]] std::uint64_t next_sequence() const noexcept { return control_.page().sequence.fetch_add(1); }
+  [[nodiscard]] bool fits(const SegmentEntry& entry, const RecordParts& parts) const noexcept;
+  Result<void> write(const Writable& segment, const RecordParts& parts, std::uint64_t offset,
+                     std::span<const Bytes> value);
+  // All REQUIRE mutex_.
+  std::optional<Space::Refusal> prepare(const RecordParts& parts);
+  void seal();
+  void tombstone_locked(const Key& key);
+
+  Outcome append_single(const Key& key, RecordParts& parts, std::span<const Bytes> value,
+                        const std::function<bool()>& current);
+
+  const Control& control_;
+  Space& space_;
+  Segments& segments_;
+  Index& index_;
+  Trouble& trouble_;
+  std::mutex mutex_;
+  std::optional<Writable> segment_;  // guarded by mutex_
+  std::int64_t last_write_ns_ = 0;   // likewise
+};
+
+}  // namespace larder::store

@@ -1,0 +1,45 @@
+// The parts of an open store and how they hang together. Private to the room.
+#pragma once
+
+#include "store/append.hpp"
+#include "store/control.hpp"
+#include "store/index.hpp"
+#include "store/locks.hpp"
+#include "store/opening.hpp"
+#include "store/reclaim.hpp"
+#include "store/segments.hpp"
+#include "store/store.hpp"
+#include "store/trouble.hpp"
+
+namespace larder::store {
+
+// Members in the order in which each needs those above it.
+struct Store::Body {
+  Body(const StoreOptions& options, observe::Counters& counters)
+      : trouble(counters, options.on_event), verification(options.verification) {}
+
+  Trouble trouble;
+  const Verification verification;
+  const std::uint64_t fork_generation = os::fork_generation();
+  Opened files;
+  std::shared_ptr<Segments> segments;
+  std::optional<Generations> generations;
+  std::optional<Index> index;
+  std::optional<Space> space;
+  std::optional<Appender> appender;
+  std::atomic<std::uint64_t> retired_seen{0};
+  std::atomic<bool> displaced{false};  // the directory is no longer this store's
+
+  // Lets go of what others have retired since this was last asked: they wait for its room.
+  void notice_retired() {
+    const std::uint64_t retired = files.control.page().retired.load(std::memory_order_relaxed);
+    if (retired_seen.load(std::memory_order_relaxed) != retired) {
+      retired_seen.store(retired, std::memory_order_relaxed);
+      segments->close_retired();
+    }
+  }
+  Lookup answer(Index::Hit hit);
+  bool verify_view(const Index::Hit& hit);
+};
+
+}  // namespace larder::store

@@ -1,0 +1,125 @@
+#include "store/control.hpp"
+
+#include <fcntl.h>
+#include <cstring>
+
+namespace larder::store {
+
+namespace {
+
+Error damaged(const std::filesystem::path& path, const char* what) {
+  return {Errc::damaged, path.string() + " " + what};
+}
+
+}  // namespace
+
+Result<os::Mapping> make_mapped_file(const std::filesystem::path& path, std::uint64_t bytes) {
+  if (Result<void> gone = os::unlink(path); !gone) return gone.error();
+  Result<os::File> file = os::File::open(path, O_RDWR | O_CREAT | O_EXCL);
+  if (!file) return file.error();
+  if (Result<void> allocated = file->allocate(bytes); !allocated) {
+    static_cast<void>(os::unlink(path));
+    return allocated.error();
+  }
+  return os::Mapping::map(*file, bytes, os::Mapping::Access::read_write);
+}
+
+Result<os::Mapping> map_file(const std::filesystem::path& path, std::uint64_t bytes) {
+  Result<os::File> file = os::File::open(path, O_RDWR);
+  if (!file) return file.error();
+  const Result<std::uint64_t> size = file->size();
+  if (!size) return size.error();
+  if (*size != bytes) return damaged(path, "has the wrong size");
+  return os::Mapping::map(*file, bytes, os::Mapping::Access::read_write);
+}
+
+Result<Control::Found> Control::look(const Paths& paths) {
+  Result<os::File> file = os::File::open(paths.control(), O_RDONLY);
+  if (!file && file.error().code() == Errc::not_found) return Found::damaged;
+  if (!file) return file.error();
+  alignas(ControlPage) std::array<std::byte, sizeof(ControlPage)> bytes{};
+  const Result<std::size_t> got = file->read_at(0, bytes);
+  if (!got) return got.error();
+  const auto& page = *reinterpret_cast<const ControlPage*>(bytes.data());
+  if (*got < bytes.size() || page.magic != k_control_magic || page.checksum != control_checksum(page)) {
+    return Found::damaged;
+  }
+  if (page.format != k_format || page.features != 0) return Found::foreign;
+  const Geometry geometry{page.segment_bytes, page.segment_slots, page.index_buckets_log2};
+  const Result<std::uint64_t> size = file->size();
+  if (!size) return size.error();
+  return geometry.plausible() && *size == geometry.control_bytes() ? Found::whole : Found::damaged;
+}
+
+Result<Control> Control::create(const Paths& paths, const Geometry& geometry, std::uint64_t limit) {
+  Result<os::Mapping> mapping = make_mapped_file(paths.control(), geometry.control_bytes());
+  if (!mapping) return mapping.error();
+  Control control;
+  control.mapping_ = *std::move(mapping);
+  control.slots_ = geometry.segment_slots;
+  ControlPage& page = control.page();
+  page.format = k_format;
+  page.segment_bytes = geometry.segment_bytes;
+  page.segment_slots = geometry.segment_slots;
+  page.index_buckets_log2 = geometry.index_buckets_log2;
+  os::random_bytes(page.uuid);
+  page.boot_id = os::boot_id();
+  page.sequence = std::uint64_t{1} << 40;
+  page.next_segment_id = 1;
+  page.index_number = 1;
+  page.limit = limit;
+  return control;
+}
+
+void Control::make_valid() noexcept {
+  page().magic = k_control_magic;
+  page().checksum = control_checksum(page());
+}
+
+Result<Control> Control::open(const Paths& paths) {
+  Result<os::File> file = os::File::open(paths.control(), O_RDWR);
+  if (!file) return file.error();
+  const Result<std::uint64_t> size = file->size();
+  if (!size) return size.error();
+  if (*size < k_page_bytes) return damaged(paths.control(), "is short");
+  Result<os::Mapping> mapping = os::Mapping::map(*file, *size, os::Mapping::Access::read_write);
+  if (!mapping) return mapping.error();
+  Control control;
+  control.mapping_ = *std::move(mapping);
+  control.slots_ = control.page().segment_slots;
+  if (*size != control.geometry().control_bytes()) return damaged(paths.control(), "has the wrong size");
+  return control;
+}
+
+bool Control::in_place(const Paths& paths) const {
+  Result<os::File> file = os::File::open(paths.control(), O_RDONLY);
+  if (!file) return file.error().code() != Errc::not_found;
+  alignas(ControlPage) std::array<std::byte, sizeof(ControlPage)> bytes{};
+  const Result<std::size_t> got = file->read_at(0, bytes);
+  if (!got) return true;
+  return *got == bytes.size() &&
+         std::memcmp(bytes.data() + offsetof(ControlPage, uuid), &page().uuid, sizeof(Uuid)) == 0;
+}
+
+Result<Table> Table::create(const std::filesystem::path& path, std::uint64_t magic, const Uuid& uuid,
+                            std::uint64_t bytes) {
+  Result<os::Mapping> mapping = make_mapped_file(path, bytes);
+  if (!mapping) return mapping.error();
+  const TablePage page = make_table_page(magic, uuid);
+  std::memcpy(mapping->data(), &page, sizeof page);
+  Table table;
+  table.mapping_ = *std::move(mapping);
+  return table;
+}
+
+Result<Table> Table::open(const std::filesystem::path& path, std::uint64_t magic, const Uuid& uuid,
+                          std::uint64_t bytes) {
+  Result<os::Mapping> mapping = map_file(path, bytes);
+  if (!mapping) return mapping.error();
+  if (!valid_table_page({mapping->data(), mapping->size()}, magic, uuid)) return damaged(path, "is damaged");
+  Table table;
+  table.mapping_ = *std::move(mapping);
+  return table;
+}
+
+}  // namespace larder::store

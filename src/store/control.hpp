@@ -1,0 +1,106 @@
+// What the processes that use a store share through mapped files: control (identity, counters, the
+// segment table), the generation table and the counters.
+//
+// Mapping only: who may change what, and under which lock, is said where it is done (reclaim.hpp,
+// append.hpp, rebuild.hpp). Atomics may be read from any thread and process.
+#pragma once
+
+#include <filesystem>
+#include <span>
+
+#include <larder/result.hpp>
+
+#include "os/os.hpp"
+#include "store/format.hpp"
+
+namespace larder::store {
+
+// The files of a store's directory.
+struct Paths {
+  std::filesystem::path root;
+
+  [[nodiscard]] std::filesystem::path v1() const { return root / "v1"; }
+  [[nodiscard]] std::filesystem::path control() const { return v1() / "control"; }
+  [[nodiscard]] std::filesystem::path gen() const { return v1() / "gen"; }
+  [[nodiscard]] std::filesystem::path stats() const { return v1() / "stats"; }
+  [[nodiscard]] std::filesystem::path index(std::uint64_t number) const {
+    return v1() / ("index." + std::to_string(number));
+  }
+  [[nodiscard]] std::filesystem::path segments() const { return v1() / "seg"; }
+  [[nodiscard]] std::filesystem::path segment(std::uint64_t id) const { return segments() / segment_name(id); }
+  [[nodiscard]] std::filesystem::path locks() const { return v1() / "locks"; }
+};
+
+// The mapped control file.
+class Control {
+ public:
+  enum class Found { whole, damaged, foreign };  // foreign: of a format this release does not know
+
+  // Looks at the file without changing it. `damaged` includes: not there.
+  static Result<Found> look(const Paths& paths);
+  // Makes the file for a new store, replacing one that is there. The last step makes it valid.
+  static Result<Control> create(const Paths& paths, const Geometry& geometry, std::uint64_t limit);
+  // REQUIRES: look() found it whole.
+  static Result<Control> open(const Paths& paths);
+  // REQUIRES: everything else of the store is in place.
+  void make_valid() noexcept;
+
+  [[nodiscard]] ControlPage& page() const noexcept { return *reinterpret_cast<ControlPage*>(mapping_.data()); }
+  [[nodiscard]] Geometry geometry() const noexcept {
+    return {page().segment_bytes, page().segment_slots, page().index_buckets_log2};
+  }
+  [[nodiscard]] std::span<SegmentEntry> segments() const noexcept {
+    return {reinterpret_cast<SegmentEntry*>(mapping_.data() + k_page_bytes), slots_};
+  }
+  // REQUIRES: slot < segments().size().
+  [[nodiscard]] SegmentEntry& segment(std::uint32_t slot) const noexcept { return segments()[slot]; }
+  // Whether the path still leads to this store: somebody may have deleted or replaced the directory.
+  [[nodiscard]] bool in_place(const Paths& paths) const;
+
+ private:
+  os::Mapping mapping_;
+  std::size_t slots_ = 0;
+};
+
+// A file of a fixed size that begins with a TablePage: `gen`, `stats`.
+class Table {
+ public:
+  static Result<Table> create(const std::filesystem::path& path, std::uint64_t magic, const Uuid& uuid,
+                              std::uint64_t bytes);
+  // Errc::damaged unless the file is whole.
+  static Result<Table> open(const std::filesystem::path& path, std::uint64_t magic, const Uuid& uuid,
+                            std::uint64_t bytes);
+  [[nodiscard]] std::byte* data() const noexcept { return mapping_.data(); }
+
+ private:
+  os::Mapping mapping_;
+};
+
+// The generation table: change counters of keys.
+class Generations {
+ public:
+  explicit Generations(Table table) noexcept : table_(std::move(table)) {}
+
+  [[nodiscard]] std::uint64_t stamp(const Digest& fingerprint) const noexcept {
+    return clears().load() << 32 | counter(fingerprint).load();
+  }
+  void bump(const Digest& fingerprint) noexcept { counter(fingerprint).fetch_add(1); }
+  void bump_all() noexcept { clears().fetch_add(1); }
+
+ private:
+  [[nodiscard]] std::atomic<std::uint32_t>& counter(const Digest& fingerprint) const noexcept {
+    return reinterpret_cast<std::atomic<std::uint32_t>*>(table_.data() + k_page_bytes)[fingerprint.high % k_gen_keys];
+  }
+  [[nodiscard]] std::atomic<std::uint64_t>& clears() const noexcept {
+    return *reinterpret_cast<std::atomic<std::uint64_t>*>(table_.data() + k_gen_clear_offset);
+  }
+
+  Table table_;
+};
+
+// Makes a file of the given size with real room on disk and maps it writable. Replaces one that is there.
+Result<os::Mapping> make_mapped_file(const std::filesystem::path& path, std::uint64_t bytes);
+// Maps an existing file writable. Errc::damaged unless it has exactly that size.
+Result<os::Mapping> map_file(const std::filesystem::path& path, std::uint64_t bytes);
+
+}  // namespace larder::store

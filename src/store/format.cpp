@@ -1,0 +1,305 @@
+#include "store/format.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+
+#include "base/bits.hpp"
+#include "base/hash.hpp"
+
+namespace larder::store {
+
+namespace {
+
+// Seeds that keep one kind of checksum from passing as another.
+constexpr std::uint64_t k_seed_segment = 1;
+constexpr std::uint64_t k_seed_segment_header = 2;
+constexpr std::uint64_t k_seed_trailer = 3;
+constexpr std::uint64_t k_seed_control = 4;
+constexpr std::uint64_t k_seed_table = 5;
+
+constexpr std::uint64_t k_fixed_body_bytes = 16;  // cost and creation time
+constexpr std::uint64_t k_stamp_bytes = 12;
+
+template <class T>
+Bytes bytes_of(const T& object, std::size_t length = sizeof(T)) noexcept {
+  return std::as_bytes(std::span(&object, 1)).first(length);
+}
+
+template <class T>
+T load(Bytes bytes, std::uint64_t offset) noexcept {
+  T value;
+  std::memcpy(&value, bytes.data() + offset, sizeof value);
+  return value;
+}
+
+std::uint64_t record_seed(std::uint64_t seed, std::uint64_t offset) noexcept {
+  return base::hash64(bytes_of(offset), seed);
+}
+
+// Of a record's header and body; `head` starts at the header.
+std::uint64_t head_checksum(Bytes head, std::uint64_t seed) noexcept {
+  return base::hash64(head.subspan(16), seed ^ load<std::uint64_t>(head, 0));
+}
+
+// Chunk digests do not depend on where the record lies, so that they can be computed before that is known.
+std::uint64_t chunk_checksum(const Digest& digest, std::uint64_t number, std::uint64_t seed) noexcept {
+  const std::array<std::uint64_t, 3> words{digest.low, digest.high, number};
+  return base::hash64(std::as_bytes(std::span(words)), seed);
+}
+
+}  // namespace
+
+std::uint64_t segment_seed(const Uuid& uuid, std::uint64_t id) noexcept {
+  std::array<std::byte, 24> bytes{};
+  std::memcpy(bytes.data(), uuid.data(), uuid.size());
+  std::memcpy(bytes.data() + uuid.size(), &id, sizeof id);
+  return base::hash64(bytes, k_seed_segment);
+}
+
+SegmentHeader make_segment_header(const Uuid& uuid, std::uint64_t id) noexcept {
+  SegmentHeader header{};
+  header.magic = k_segment_magic;
+  header.id = id;
+  header.uuid = uuid;
+  header.checksum = base::hash64(bytes_of(header, offsetof(SegmentHeader, checksum)), k_seed_segment_header);
+  return header;
+}
+
+bool valid_segment_header(Bytes file, const Uuid& uuid, std::uint64_t id) noexcept {
+  const SegmentHeader expected = make_segment_header(uuid, id);
+  return file.size() >= sizeof expected && std::memcmp(file.data(), &expected, sizeof expected) == 0;
+}
+
+Trailer make_trailer(std::uint64_t footer_offset, std::uint64_t id, std::uint64_t seed) noexcept {
+  Trailer trailer{};
+  trailer.magic = k_trailer_magic;
+  trailer.footer_offset = footer_offset;
+  trailer.segment_id = id;
+  trailer.checksum = base::hash64(bytes_of(trailer, offsetof(Trailer, checksum)), seed ^ k_seed_trailer);
+  return trailer;
+}
+
+std::optional<std::uint64_t> read_trailer(Bytes file, std::uint64_t id, std::uint64_t seed) noexcept {
+  if (file.size() < sizeof(SegmentHeader) + sizeof(Trailer) || file.size() % k_record_align != 0) return std::nullopt;
+  const auto trailer = load<Trailer>(file, file.size() - sizeof(Trailer));
+  const Trailer expected = make_trailer(trailer.footer_offset, id, seed);
+  if (std::memcmp(&trailer, &expected, sizeof trailer) != 0) return std::nullopt;
+  return trailer.footer_offset;
+}
+
+std::uint64_t chunk_count(Kind kind, std::uint64_t value_bytes) noexcept {
+  if (kind == Kind::tombstone) return 0;
+  return std::max<std::uint64_t>(1, value_bytes / k_chunk_bytes + (value_bytes % k_chunk_bytes != 0 ? 1 : 0));
+}
+
+Extent extent_of(std::uint64_t offset, Kind kind, std::uint64_t key_bytes, std::uint64_t type_bytes,
+                 std::uint64_t stamp_count, std::uint64_t value_bytes) noexcept {
+  Extent extent;
+  extent.body_bytes =
+      k_fixed_body_bytes + key_bytes + type_bytes + stamp_count * k_stamp_bytes + chunk_count(kind, value_bytes) * 8;
+  extent.value_offset = base::align_up(offset + sizeof(RecordHeader) + extent.body_bytes,
+                                       value_bytes >= k_page_aligned_bytes_min ? k_page_bytes : k_record_align);
+  extent.end = base::align_up(extent.value_offset + value_bytes, k_record_align);
+  return extent;
+}
+
+std::vector<std::byte> encode_head(const RecordParts& parts, std::uint64_t seed, std::uint64_t offset) {
+  const Extent extent = extent_of(offset, parts.kind, parts.key.size(), parts.type.size(), 0, parts.value_bytes);
+  std::vector<std::byte> head(extent.value_offset - offset);
+  RecordHeader header{};
+  header.magic = k_record_magic;
+  header.kind = parts.kind;
+  header.type_bytes = static_cast<std::uint8_t>(parts.type.size());
+  header.fingerprint = parts.fingerprint;
+  header.sequence = parts.sequence;
+  header.value_bytes = parts.value_bytes;
+  header.expires_ms = parts.expires_ms;
+  header.key_bytes = static_cast<std::uint32_t>(parts.key.size());
+  header.body_bytes = static_cast<std::uint32_t>(extent.body_bytes);
+
+  std::byte* out = head.data() + sizeof header;
+  const auto append = [&out](const void* from, std::size_t length) {
+    if (length != 0) std::memcpy(out, from, length);
+    out += length;
+  };
+  append(&parts.cost_ns, sizeof parts.cost_ns);
+  append(&parts.created_ms, sizeof parts.created_ms);
+  append(parts.key.data(), parts.key.size());
+  append(parts.type.data(), parts.type.size());
+  const std::uint64_t bound = record_seed(seed, offset);
+  for (std::uint64_t i = 0; i < parts.chunks.size(); ++i) {
+    const std::uint64_t checksum = chunk_checksum(parts.chunks[i], i, bound);
+    append(&checksum, sizeof checksum);
+  }
+
+  std::memcpy(head.data(), &header, sizeof header);
+  header.checksum = head_checksum(Bytes(head).first(sizeof header + extent.body_bytes), bound);
+  std::memcpy(head.data(), &header, sizeof header);
+  return head;
+}
+
+bool RecordView::is_for(const Key& wanted) const noexcept {
+  const Bytes canonical = wanted.canonical();
+  return header.kind == Kind::value && header.fingerprint == wanted.fingerprint() && key.size() == canonical.size() &&
+         std::memcmp(key.data(), canonical.data(), canonical.size()) == 0;
+}
+
+std::optional<RecordView> read_record(Bytes segment, std::uint64_t seed, std::uint64_t offset) noexcept {
+  if (offset % k_record_align != 0 || offset < sizeof(SegmentHeader) || segment.size() < sizeof(RecordHeader) ||
+      offset > segment.size() - sizeof(RecordHeader)) {
+    return std::nullopt;
+  }
+  RecordView record;
+  RecordHeader& header = record.header;
+  header = load<RecordHeader>(segment, offset);
+  if (header.magic != k_record_magic || header.flags != 0) return std::nullopt;
+  if (header.kind != Kind::value && header.kind != Kind::tombstone && header.kind != Kind::footer) return std::nullopt;
+  if (header.key_bytes > k_key_bytes_max || (header.key_bytes == 0) != (header.kind == Kind::footer)) {
+    return std::nullopt;
+  }
+  if (header.value_bytes > segment.size()) return std::nullopt;  // keeps the sums below from overflowing
+  if (header.kind == Kind::tombstone && header.value_bytes != 0) return std::nullopt;
+  const Extent extent =
+      extent_of(offset, header.kind, header.key_bytes, header.type_bytes, header.stamp_count, header.value_bytes);
+  if (extent.body_bytes != header.body_bytes || extent.end > segment.size()) return std::nullopt;
+  const std::uint64_t bound = record_seed(seed, offset);
+  if (head_checksum(segment.subspan(offset, sizeof header + extent.body_bytes), bound) != header.checksum) {
+    return std::nullopt;
+  }
+
+  const std::uint64_t body = offset + sizeof header;
+  record.offset = offset;
+  record.end = extent.end;
+  record.seed = bound;
+  record.cost_ns = load<std::uint64_t>(segment, body);
+  record.created_ms = load<std::int64_t>(segment, body + 8);
+  record.key = segment.subspan(body + k_fixed_body_bytes, header.key_bytes);
+  const Bytes type = segment.subspan(body + k_fixed_body_bytes + header.key_bytes, header.type_bytes);
+  record.type = {reinterpret_cast<const char*>(type.data()), type.size()};
+  const std::uint64_t table_bytes = chunk_count(header.kind, header.value_bytes) * 8;
+  record.chunk_table = segment.subspan(body + extent.body_bytes - table_bytes, table_bytes);
+  record.value = segment.subspan(extent.value_offset, header.value_bytes);
+  return record;
+}
+
+Bytes chunk_of(Bytes value, std::uint64_t number) noexcept {
+  const std::uint64_t start = number * k_chunk_bytes;
+  return value.subspan(start, std::min<std::uint64_t>(k_chunk_bytes, value.size() - start));
+}
+
+bool valid_chunk(const RecordView& record, std::uint64_t number, Bytes chunk) noexcept {
+  return chunk_checksum(base::hash128(chunk), number, record.seed) ==
+         load<std::uint64_t>(record.chunk_table, number * 8);
+}
+
+bool valid_value(const RecordView& record, Bytes value) noexcept {
+  for (std::uint64_t i = 0; i < record.chunk_table.size() / 8; ++i) {
+    if (!valid_chunk(record, i, chunk_of(value, i))) return false;
+  }
+  return true;
+}
+
+std::vector<Digest> digest_chunks(std::span<const Bytes> pieces, std::uint64_t value_bytes) {
+  std::vector<Digest> digests;
+  digests.reserve(chunk_count(Kind::value, value_bytes));
+  std::size_t piece = 0;
+  std::uint64_t within = 0;
+  for (std::uint64_t start = 0; start < value_bytes; start += k_chunk_bytes) {
+    std::uint64_t rest = std::min(k_chunk_bytes, value_bytes - start);
+    while (within == pieces[piece].size()) ++piece, within = 0;
+    if (pieces[piece].size() - within >= rest) {
+      digests.push_back(base::hash128(pieces[piece].subspan(within, rest)));
+      within += rest;
+      continue;
+    }
+    DigestStream stream;
+    while (rest > 0) {
+      while (within == pieces[piece].size()) ++piece, within = 0;
+      const Bytes part = pieces[piece].subspan(within, std::min<std::uint64_t>(rest, pieces[piece].size() - within));
+      stream.update(part);
+      within += part.size();
+      rest -= part.size();
+    }
+    digests.push_back(stream.value());
+  }
+  if (value_bytes == 0) digests.push_back(base::hash128({}));
+  return digests;
+}
+
+std::optional<std::vector<FooterItem>> read_footer(Bytes file, std::uint64_t id, std::uint64_t seed) {
+  const std::optional<std::uint64_t> offset = read_trailer(file, id, seed);
+  if (!offset) return std::nullopt;
+  const std::optional<RecordView> footer = read_record(file, seed, *offset);
+  if (!footer || footer->header.kind != Kind::footer || footer->value.size() % sizeof(FooterItem) != 0 ||
+      !valid_value(*footer, footer->value)) {
+    return std::nullopt;
+  }
+  std::vector<FooterItem> items(footer->value.size() / sizeof(FooterItem));
+  if (!items.empty()) std::memcpy(items.data(), footer->value.data(), footer->value.size());
+  const bool inside = std::ranges::all_of(items, [&](const FooterItem& item) {
+    return item.offset >= sizeof(SegmentHeader) && item.offset < *offset && item.offset % k_record_align == 0;
+  });
+  if (!inside) return std::nullopt;
+  return items;
+}
+
+std::uint64_t control_checksum(const ControlPage& page) noexcept {
+  return base::hash64(Bytes(reinterpret_cast<const std::byte*>(&page), offsetof(ControlPage, checksum)),
+                      k_seed_control);
+}
+
+TablePage make_table_page(std::uint64_t magic, const Uuid& uuid) noexcept {
+  TablePage page{};
+  page.magic = magic;
+  page.uuid = uuid;
+  page.checksum = base::hash64(bytes_of(page, offsetof(TablePage, checksum)), k_seed_table);
+  return page;
+}
+
+bool valid_table_page(Bytes file, std::uint64_t magic, const Uuid& uuid) noexcept {
+  const TablePage expected = make_table_page(magic, uuid);
+  return file.size() >= sizeof expected && std::memcmp(file.data(), &expected, sizeof expected) == 0;
+}
+
+Geometry Geometry::for_limit(std::uint64_t limit) noexcept {
+  constexpr std::uint64_t k_bytes_per_slot = 8 * 1024;
+  constexpr std::uint64_t k_index_slots_min = 8192;
+  constexpr std::uint64_t k_index_slots_max = std::uint64_t{1} << 35;
+  Geometry geometry;
+  geometry.segment_bytes =
+      std::clamp(std::bit_floor(std::max<std::uint64_t>(limit / 16, 1)), k_segment_bytes_min, k_segment_bytes_max);
+  geometry.segment_slots = static_cast<std::uint32_t>(
+      std::clamp<std::uint64_t>(2 * (limit / geometry.single_bytes_min()), k_segment_slots_min, k_segment_slots_max));
+  const std::uint64_t slots = std::bit_ceil(std::clamp(limit / k_bytes_per_slot, k_index_slots_min, k_index_slots_max));
+  geometry.index_buckets_log2 = static_cast<std::uint32_t>(std::countr_zero(slots / 8));
+  return geometry;
+}
+
+bool Geometry::plausible() const noexcept {
+  return std::has_single_bit(segment_bytes) && segment_bytes >= k_segment_bytes_min &&
+         segment_bytes <= k_segment_bytes_max && segment_slots >= 1 && segment_slots <= k_segment_slots_max &&
+         index_buckets_log2 <= 32;
+}
+
+std::uint64_t Geometry::single_bytes_min() const noexcept {
+  return std::min<std::uint64_t>(std::uint64_t{4} << 20, segment_bytes / 4);
+}
+
+std::string segment_name(std::uint64_t id) {
+  std::array<char, 24> text{};
+  std::snprintf(text.data(), text.size(), "%016llx.seg", static_cast<unsigned long long>(id));
+  return text.data();
+}
+
+std::optional<std::uint64_t> segment_id_of(std::string_view name) noexcept {
+  if (name.size() != 20 || !name.ends_with(".seg")) return std::nullopt;
+  std::uint64_t id = 0;
+  for (const char c : name.substr(0, 16)) {
+    if (!(c >= '0' && c <= '9') && !(c >= 'a' && c <= 'f')) return std::nullopt;
+    id = id << 4 | static_cast<std::uint64_t>(c <= '9' ? c - '0' : c - 'a' + 10);
+  }
+  return id;
+}
+
+}  // namespace larder::store

@@ -1,0 +1,294 @@
+// The bytes of a store: every structure, offset, checksum and permanent number of the format page
+// (docs/internals/store-format.md), and nothing that touches a file.
+//
+// Bytes come from a disk and are not believed: everything here that reads checks each length before it
+// uses it. Pure functions; any thread.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <bit>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <larder/codec.hpp>
+#include <larder/digest.hpp>
+#include <larder/key.hpp>
+
+namespace larder::store {
+
+static_assert(std::endian::native == std::endian::little, "the store's files are little-endian");
+static_assert(std::atomic<std::uint64_t>::is_always_lock_free && std::atomic<std::uint32_t>::is_always_lock_free,
+              "atomics in shared mappings");
+
+inline constexpr std::uint64_t k_record_align = 64;
+inline constexpr std::uint64_t k_page_bytes = 4096;
+inline constexpr std::uint64_t k_page_aligned_bytes_min = 64 * 1024;  // values from here on start on a page
+inline constexpr std::uint64_t k_chunk_bytes = std::uint64_t{1} << 20;
+inline constexpr std::uint64_t k_segment_bytes_min = std::uint64_t{1} << 20;
+inline constexpr std::uint64_t k_segment_bytes_max = std::uint64_t{64} << 20;
+inline constexpr std::uint32_t k_segment_slots_min = 1024;
+inline constexpr std::uint32_t k_segment_slots_max = 1U << 20;
+inline constexpr std::size_t k_type_bytes_max = 255;
+
+using Uuid = std::array<std::byte, 16>;
+
+// --- segments ---
+
+inline constexpr std::uint64_t k_segment_magic = 0x315372656472616cULL;  // "larderS1"
+inline constexpr std::uint64_t k_trailer_magic = 0x314672656472616cULL;  // "larderF1"
+inline constexpr std::uint32_t k_record_magic = 0x3152444c;              // "LDR1"
+
+struct SegmentHeader {
+  std::uint64_t magic;
+  std::uint64_t id;
+  Uuid uuid;
+  std::uint64_t checksum;
+  std::array<std::byte, 24> zero;
+};
+static_assert(sizeof(SegmentHeader) == 64);
+
+struct Trailer {
+  std::uint64_t magic;
+  std::uint64_t footer_offset;
+  std::uint64_t segment_id;
+  std::uint64_t checksum;
+  std::array<std::byte, 32> zero;
+};
+static_assert(sizeof(Trailer) == 64);
+
+enum class Kind : std::uint8_t { value = 1, tombstone = 2, footer = 3 };
+
+struct RecordHeader {
+  std::uint32_t magic;
+  Kind kind;
+  std::uint8_t flags;
+  std::uint8_t type_bytes;
+  std::uint8_t stamp_count;
+  std::uint64_t checksum;
+  Digest fingerprint;
+  std::uint64_t sequence;
+  std::uint64_t value_bytes;
+  std::int64_t expires_ms;
+  std::uint32_t key_bytes;
+  std::uint32_t body_bytes;
+};
+static_assert(sizeof(RecordHeader) == 64 && offsetof(RecordHeader, checksum) == 8 &&
+              offsetof(RecordHeader, fingerprint) == 16 && offsetof(RecordHeader, body_bytes) == 60);
+static_assert(sizeof(Digest) == 16);
+
+struct FooterItem {
+  Digest fingerprint;
+  std::uint64_t sequence;
+  std::uint64_t offset;
+  std::int64_t expires_ms;
+  std::uint32_t kind;
+  std::uint32_t zero;
+};
+static_assert(sizeof(FooterItem) == 48);
+
+// Binds checksums to one segment of one store.
+[[nodiscard]] std::uint64_t segment_seed(const Uuid& uuid, std::uint64_t id) noexcept;
+
+[[nodiscard]] SegmentHeader make_segment_header(const Uuid& uuid, std::uint64_t id) noexcept;
+[[nodiscard]] bool valid_segment_header(Bytes file, const Uuid& uuid, std::uint64_t id) noexcept;
+[[nodiscard]] Trailer make_trailer(std::uint64_t footer_offset, std::uint64_t id, std::uint64_t seed) noexcept;
+// The footer's offset, from a sealed segment's whole file.
+[[nodiscard]] std::optional<std::uint64_t> read_trailer(Bytes file, std::uint64_t id, std::uint64_t seed) noexcept;
+
+// --- records ---
+
+// What a record says, apart from its value's bytes.
+struct RecordParts {
+  Kind kind = Kind::value;
+  Digest fingerprint;
+  std::uint64_t sequence = 0;
+  std::int64_t expires_ms = INT64_MAX;
+  std::uint64_t cost_ns = 0;
+  std::int64_t created_ms = 0;
+  Bytes key;
+  std::string_view type;
+  std::uint64_t value_bytes = 0;
+  std::span<const Digest> chunks;  // digests of the value's chunks
+};
+
+// Where the parts of a record lie.
+struct Extent {
+  std::uint64_t body_bytes = 0;
+  std::uint64_t value_offset = 0;
+  std::uint64_t end = 0;  // a multiple of 64
+};
+[[nodiscard]] std::uint64_t chunk_count(Kind kind, std::uint64_t value_bytes) noexcept;
+[[nodiscard]] Extent extent_of(std::uint64_t offset, Kind kind, std::uint64_t key_bytes, std::uint64_t type_bytes,
+                               std::uint64_t stamp_count, std::uint64_t value_bytes) noexcept;
+
+// The bytes from the record's header to its value's start.
+[[nodiscard]] std::vector<std::byte> encode_head(const RecordParts& parts, std::uint64_t seed, std::uint64_t offset);
+
+// A valid record in the bytes of its segment, and where they are.
+struct RecordView {
+  RecordHeader header{};
+  std::uint64_t offset = 0;
+  std::uint64_t end = 0;
+  std::uint64_t cost_ns = 0;
+  std::int64_t created_ms = 0;
+  Bytes key;
+  std::string_view type;
+  Bytes chunk_table;
+  Bytes value;
+  std::uint64_t seed = 0;  // of the value's checksums
+
+  [[nodiscard]] bool is_for(const Key& wanted) const noexcept;
+};
+// The record at `offset` of a segment's bytes up to `committed`, if it is valid; its value is not read.
+[[nodiscard]] std::optional<RecordView> read_record(Bytes segment, std::uint64_t seed, std::uint64_t offset) noexcept;
+
+// Whether chunk `number` of the record's value, whose bytes are given, is what was written.
+[[nodiscard]] bool valid_chunk(const RecordView& record, std::uint64_t number, Bytes chunk) noexcept;
+// The same for all of `value`, which are the record's value or a copy of it.
+[[nodiscard]] bool valid_value(const RecordView& record, Bytes value) noexcept;
+// The bytes of chunk `number`.
+[[nodiscard]] Bytes chunk_of(Bytes value, std::uint64_t number) noexcept;
+// The digests of the chunks of a value given in pieces.
+[[nodiscard]] std::vector<Digest> digest_chunks(std::span<const Bytes> pieces, std::uint64_t value_bytes);
+
+// The valid records from the first one on, footers included, up to the first invalid one; returns where
+// that is. `visit` is called with a const RecordView&.
+template <class Visit>
+std::uint64_t walk_records(Bytes segment, std::uint64_t seed, Visit&& visit) {
+  std::uint64_t offset = sizeof(SegmentHeader);
+  while (const std::optional<RecordView> record = read_record(segment, seed, offset)) {
+    visit(*record);
+    offset = record->end;
+  }
+  return offset;
+}
+
+// The items of a sealed segment's footer, from its whole file; nothing if it has no valid one.
+[[nodiscard]] std::optional<std::vector<FooterItem>> read_footer(Bytes file, std::uint64_t id, std::uint64_t seed);
+
+// --- slots of the index ---
+
+inline constexpr std::uint64_t k_slot_verified = 1;  // the value is known to be whole since the machine started
+inline constexpr std::uint64_t k_slot_pending = 2;   // not yet published: readers see nothing here
+
+struct Location {
+  std::uint32_t segment = 0;  // segment slot
+  std::uint64_t offset = 0;   // in it
+};
+[[nodiscard]] constexpr std::uint16_t slot_fold(std::uint64_t word) noexcept {
+  const std::uint64_t location = (word >> 8) & ((std::uint64_t{1} << 40) - 1);
+  return static_cast<std::uint16_t>(location ^ (location >> 16) ^ (location >> 32));
+}
+[[nodiscard]] constexpr std::uint16_t fingerprint_tag(const Digest& fingerprint) noexcept {
+  return static_cast<std::uint16_t>(fingerprint.low >> 48);
+}
+// REQUIRES: segment < 2^20; offset a multiple of 64 below 64 MiB. Never 0, the word of an empty slot: no
+// record starts at offset 0.
+[[nodiscard]] constexpr std::uint64_t pack_slot(const Digest& fingerprint, Location at) noexcept {
+  const std::uint64_t word = (std::uint64_t{at.segment} << 28) | ((at.offset / k_record_align) << 8);
+  return word |
+         (static_cast<std::uint64_t>(static_cast<std::uint16_t>(fingerprint_tag(fingerprint) ^ slot_fold(word))) << 48);
+}
+[[nodiscard]] constexpr bool slot_matches(std::uint64_t word, const Digest& fingerprint) noexcept {
+  return static_cast<std::uint16_t>((word >> 48) ^ slot_fold(word)) == fingerprint_tag(fingerprint) && word != 0;
+}
+[[nodiscard]] constexpr Location slot_location(std::uint64_t word) noexcept {
+  return {static_cast<std::uint32_t>((word >> 28) & 0xfffff), ((word >> 8) & 0xfffff) * k_record_align};
+}
+
+// --- what the processes share ---
+
+inline constexpr std::uint64_t k_control_magic = 0x314372656472616cULL;  // "larderC1"
+inline constexpr std::uint64_t k_gen_magic = 0x314772656472616cULL;      // "larderG1"
+inline constexpr std::uint64_t k_stats_magic = 0x315472656472616cULL;    // "larderT1"
+inline constexpr std::uint32_t k_format = 1;
+
+struct ControlPage {
+  std::uint64_t magic;
+  std::uint32_t format;
+  std::uint32_t features;
+  Uuid uuid;
+  std::uint64_t segment_bytes;
+  std::uint32_t segment_slots;
+  std::uint32_t index_buckets_log2;
+  std::uint64_t checksum;
+  alignas(64) Uuid boot_id;
+  alignas(64) std::atomic<std::uint64_t> sequence;
+  alignas(64) std::atomic<std::uint64_t> next_segment_id;
+  alignas(64) std::atomic<std::uint64_t> index_number;
+  alignas(64) std::atomic<std::uint64_t> retired;
+  alignas(64) std::atomic<std::uint64_t> limit;
+  alignas(64) std::atomic<std::uint64_t> floor;
+  alignas(64) std::atomic<std::uint64_t> making;
+};
+static_assert(offsetof(ControlPage, checksum) == 48 && offsetof(ControlPage, boot_id) == 64 &&
+              offsetof(ControlPage, sequence) == 128 && offsetof(ControlPage, next_segment_id) == 192 &&
+              offsetof(ControlPage, index_number) == 256 && offsetof(ControlPage, retired) == 320 &&
+              offsetof(ControlPage, limit) == 384 && offsetof(ControlPage, floor) == 448 &&
+              offsetof(ControlPage, making) == 512 && sizeof(ControlPage) <= k_page_bytes);
+
+enum class SegmentState : std::uint32_t { free = 0, open = 1, sealed = 2, retired = 3, unlinked = 4 };
+enum class SegmentKind : std::uint32_t { shared = 0, single = 1 };
+
+struct alignas(64) SegmentEntry {
+  std::atomic<std::uint64_t> id;
+  std::atomic<SegmentState> state;
+  std::atomic<SegmentKind> kind;
+  std::atomic<std::uint64_t> committed;
+  std::atomic<std::uint64_t> reserved;
+  std::atomic<std::uint64_t> last_sequence;
+  std::atomic<std::uint64_t> records;
+  std::array<std::byte, 16> zero;
+};
+static_assert(sizeof(SegmentEntry) == 64 && offsetof(SegmentEntry, state) == 8 && offsetof(SegmentEntry, kind) == 12 &&
+              offsetof(SegmentEntry, committed) == 16 && offsetof(SegmentEntry, reserved) == 24 &&
+              offsetof(SegmentEntry, last_sequence) == 32 && offsetof(SegmentEntry, records) == 40);
+
+// The first bytes of `gen` and `stats`.
+struct TablePage {
+  std::uint64_t magic;
+  Uuid uuid;
+  std::uint64_t checksum;
+};
+static_assert(sizeof(TablePage) == 32);
+
+inline constexpr std::uint64_t k_gen_keys = 65536;
+inline constexpr std::uint64_t k_gen_clear_offset = k_page_bytes + k_gen_keys * 4;
+inline constexpr std::uint64_t k_gen_bytes = k_gen_clear_offset + k_page_bytes;
+inline constexpr std::uint64_t k_stats_bytes = k_page_bytes;
+inline constexpr std::uint64_t k_stats_counters_max = (k_stats_bytes - 64) / 8;
+
+[[nodiscard]] std::uint64_t control_checksum(const ControlPage& page) noexcept;
+[[nodiscard]] TablePage make_table_page(std::uint64_t magic, const Uuid& uuid) noexcept;
+[[nodiscard]] bool valid_table_page(Bytes file, std::uint64_t magic, const Uuid& uuid) noexcept;
+
+// The sizes that are fixed when a store is made.
+struct Geometry {
+  std::uint64_t segment_bytes = 0;
+  std::uint32_t segment_slots = 0;
+  std::uint32_t index_buckets_log2 = 0;
+
+  static Geometry for_limit(std::uint64_t limit) noexcept;
+  [[nodiscard]] bool plausible() const noexcept;
+  [[nodiscard]] std::uint64_t control_bytes() const noexcept {
+    return k_page_bytes + std::uint64_t{segment_slots} * sizeof(SegmentEntry);
+  }
+  [[nodiscard]] std::uint64_t index_bytes() const noexcept { return std::uint64_t{64} << index_buckets_log2; }
+  // What the files that are not segments take.
+  [[nodiscard]] std::uint64_t fixed_bytes() const noexcept {
+    return control_bytes() + index_bytes() + k_gen_bytes + k_stats_bytes;
+  }
+  [[nodiscard]] std::uint64_t smallest_limit() const noexcept { return fixed_bytes() + 2 * segment_bytes; }
+  // Records from this size on get a segment of their own.
+  [[nodiscard]] std::uint64_t single_bytes_min() const noexcept;
+};
+
+// `seg/<id>.seg` and back.
+[[nodiscard]] std::string segment_name(std::uint64_t id);
+[[nodiscard]] std::optional<std::uint64_t> segment_id_of(std::string_view name) noexcept;
+
+}  // namespace larder::store

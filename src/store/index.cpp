@@ -1,0 +1,183 @@
+#include "store/index.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace larder::store {
+
+Index::Read Index::read(std::uint64_t word, Hit& into) {
+  const Location at = slot_location(word);
+  into.pin = segments_.pin(at.segment);
+  if (!into.pin) {
+    switch (into.pin.why()) {
+      case Segments::Why::damaged:
+        return Read::damaged;
+      case Segments::Why::refused:
+        return Read::refused;
+      default:
+        return Read::nothing;
+    }
+  }
+  std::optional<RecordView> record = read_record(into.pin.bytes(), into.pin.seed(), at.offset);
+  if (!record || record->header.kind != Kind::value) {
+    trouble_.note(Counter::fault_damaged_record, into.pin.path(),
+                  into.pin.path() + ": no valid record at offset " + std::to_string(at.offset));
+    return Read::damaged;
+  }
+  into.record = *record;
+  return Read::found;
+}
+
+Index::Lookup Index::find(const Key& key) {
+  const Digest& fingerprint = key.fingerprint();
+  const auto both = slots_.buckets(fingerprint);
+  __builtin_prefetch(both[0].data());
+  __builtin_prefetch(both[1].data());
+  Lookup result;
+  for (const std::span<Slot> bucket : both) {
+    for (Slot& slot : bucket) {
+      const std::uint64_t word = slot.load(std::memory_order_acquire);
+      if (!slot_matches(word, fingerprint) || (word & k_slot_pending) != 0) continue;
+      Hit hit;
+      hit.slot = &slot;
+      hit.word = word;
+      switch (read(word, hit)) {
+        case Read::found:
+          break;
+        case Read::damaged:
+          Slots::drop(slot, word);
+          result.miss = Miss::damaged;
+          continue;
+        case Read::refused:
+          if (result.miss == Miss::absent) result.miss = Miss::degraded;
+          continue;
+        case Read::nothing:
+          continue;
+      }
+      if (!hit.record.is_for(key)) continue;
+      if (!result.hit) {
+        result.hit.emplace(std::move(hit));
+        continue;
+      }
+      // Two processes published at once, and one of them has not cleared the older slot yet, or died.
+      if (hit.record.header.sequence > result.hit->record.header.sequence) std::swap(hit, *result.hit);
+      Slots::drop(*hit.slot, hit.word);
+    }
+  }
+  return result;
+}
+
+Index::Matches Index::matches(const Digest& fingerprint, Bytes key) {
+  Matches found;
+  for (const std::span<Slot> bucket : slots_.buckets(fingerprint)) {
+    for (Slot& slot : bucket) {
+      const std::uint64_t word = slot.load();
+      if (!slot_matches(word, fingerprint)) continue;
+      Hit hit;
+      std::uint64_t sequence = 0;
+      // What cannot be read may be this key's and is treated as such: at worst another key is forgotten.
+      if (read(word, hit) == Read::found) {
+        if (hit.record.header.fingerprint != fingerprint || !std::ranges::equal(hit.record.key, key)) continue;
+        sequence = hit.record.header.sequence;
+      }
+      found.list[found.count++] = {&slot, word, sequence};
+    }
+  }
+  std::ranges::sort(found.all(), {}, &Match::sequence);
+  return found;
+}
+
+Index::Published Index::publish(const Key& key, Location at, std::uint64_t sequence,
+                                const std::function<bool()>& current) {
+  const std::uint64_t word = pack_slot(key.fingerprint(), at);
+  const std::uint64_t pending = word | k_slot_pending;
+  Slot* taken = nullptr;
+  while (true) {
+    Matches older = matches(key.fingerprint(), key.canonical());
+    for (const Match& match : older.all()) {
+      if (match.sequence > sequence && (match.word & k_slot_pending) == 0) return Published::older;
+    }
+    if (take_slot(key, pending, older, taken)) break;
+  }
+  os::reached("store.publish.pending");
+  std::uint64_t expected = pending;
+  if (!current()) {
+    taken->compare_exchange_strong(expected, 0);
+    return Published::withdrawn;
+  }
+  if (!taken->compare_exchange_strong(expected, word | k_slot_verified)) return Published::withdrawn;
+  os::reached("store.publish.visible");
+  bool over_older = false;
+  for (const Match& match : matches(key.fingerprint(), key.canonical()).all()) {
+    if (match.slot == taken) continue;
+    if (match.sequence < sequence) {
+      Slots::drop(*match.slot, match.word);
+      over_older |= (match.word & k_slot_pending) == 0;
+    } else if ((match.word & k_slot_pending) == 0) {
+      Slots::drop(*taken, word | k_slot_verified);
+      return Published::older;
+    }
+  }
+  return over_older ? Published::over_older : Published::first;
+}
+
+bool Index::take_slot(const Key& key, std::uint64_t word, Matches& of_key, Slot*& taken) {
+  std::uint64_t expected = 0;
+  if (Slot* slot = slots_.find_empty(key.fingerprint())) {
+    taken = slot;
+    return slot->compare_exchange_strong(expected, word);
+  }
+  if (of_key.count != 0) {
+    taken = of_key.list[0].slot;
+    expected = of_key.list[0].word;
+    return taken->compare_exchange_strong(expected, word);
+  }
+  const Match victim = choose_victim(key.fingerprint());
+  taken = victim.slot;
+  expected = victim.word;
+  if (!taken->compare_exchange_strong(expected, word)) return false;
+  trouble_.count(Counter::index_evicted);
+  return true;
+}
+
+Index::Match Index::choose_victim(const Digest& fingerprint) {
+  Match victim{nullptr, 0, 0};
+  std::uint64_t lowest = UINT64_MAX;
+  for (const std::span<Slot> bucket : slots_.buckets(fingerprint)) {
+    for (Slot& slot : bucket) {
+      const std::uint64_t word = slot.load();
+      const std::uint32_t segment = slot_location(word).segment;
+      const std::uint64_t id = segment < control_.segments().size() ? control_.segment(segment).id.load() : 0;
+      if (victim.slot == nullptr || id < lowest) {
+        victim = {&slot, word, 0};
+        lowest = id;
+      }
+    }
+  }
+  // Older slots of the victim's key must not show when the victim is gone.
+  Hit hit;
+  if (read(victim.word, hit) == Read::found) {
+    for (const Match& match : matches(hit.record.header.fingerprint, hit.record.key).all()) {
+      if (match.slot != victim.slot && match.sequence < hit.record.header.sequence)
+        Slots::drop(*match.slot, match.word);
+    }
+  }
+  return victim;
+}
+
+bool Index::remove(const Key& key) {
+  bool there = false;
+  while (true) {
+    Matches found = matches(key.fingerprint(), key.canonical());
+    if (found.count == 0) return there;
+    for (const Match& match : found.all()) {
+      std::uint64_t expected = match.word;
+      if (match.slot->compare_exchange_strong(expected, 0) && (match.word & k_slot_pending) == 0) {
+        there |= match.sequence != 0;
+      }
+      os::reached("store.remove.slot_cleared");
+    }
+  }
+}
+
+}  // namespace larder::store

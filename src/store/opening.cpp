@@ -1,0 +1,203 @@
+#include "store/opening.hpp"
+
+#include <algorithm>
+#include <system_error>
+
+#include "store/rebuild.hpp"
+
+namespace larder::store {
+
+namespace {
+
+constexpr std::string_view k_cachedir_tag =
+    "Signature: 8a477f597d28d172789f06886806bc55\n"
+    "# This directory holds cached results of larder. Deleting it is safe and costs only time.\n";
+
+// Refuses a directory that the store cannot trust, or that is not the user's alone.
+Result<void> check_directory(const std::filesystem::path& directory) {
+  const std::string name = directory.string();
+  const Result<os::FileSystem> system = os::file_system(directory);
+  if (!system) return system.error();
+  if (!system->trusted) {
+    return Error(Errc::unsupported_filesystem,
+                 name + " is on " + system->name + ", where processes cannot share a store safely",
+                 "set LARDER_DIR to a directory on a local file system (ext4, xfs, btrfs or tmpfs)");
+  }
+  const Result<os::Ownership> ownership = os::ownership(directory);
+  if (!ownership) return ownership.error();
+  if (ownership->owner != os::current_user()) {
+    return Error(Errc::permission, name + " belongs to another user", "choose a directory of your own");
+  }
+  if ((ownership->mode & 022) != 0) {
+    return Error(Errc::permission, name + " may be written by other users", "chmod go-w " + name);
+  }
+  return {};
+}
+
+// A store that a newer larder made, and none of ours.
+Result<bool> only_newer(const std::filesystem::path& directory) {
+  const Result<std::vector<std::string>> names = os::list(directory);
+  if (!names) return names.error();
+  const auto is_version = [](const std::string& name) {
+    return name.size() > 1 && name[0] == 'v' &&
+           std::ranges::all_of(name.substr(1), [](char c) { return c >= '0' && c <= '9'; });
+  };
+  return std::ranges::any_of(*names, is_version) && std::ranges::find(*names, "v1") == names->end();
+}
+
+Result<void> delete_all(const Paths& paths) {
+  if (Result<void> gone = os::unlink(paths.control()); !gone) return gone;
+  os::reached("store.create.control_gone");
+  for (const auto& directory : {paths.segments(), paths.v1()}) {
+    const Result<std::vector<std::string>> names = os::list(directory);
+    if (!names) return names.error();
+    for (const std::string& name : *names) {
+      if (name == "seg" || name == "locks") continue;
+      if (Result<void> gone = os::unlink(directory / name); !gone) return gone;
+    }
+  }
+  return {};
+}
+
+Error limit_too_small(const Paths& paths, std::uint64_t limit, const Geometry& geometry) {
+  return {Errc::invalid_option,
+          "a limit of " + std::to_string(limit) + " bytes is too small for the store in " + paths.root.string(),
+          "at least " + std::to_string(geometry.smallest_limit()) + " bytes"};
+}
+
+Result<void> create(const StoreOptions& options, Opened& store) {
+  const std::uint64_t limit = options.limit.value_or(k_limit_default);
+  const Geometry geometry = Geometry::for_limit(limit);
+  if (limit < geometry.smallest_limit()) return limit_too_small(store.paths, limit, geometry);
+  if (Result<void> gone = delete_all(store.paths); !gone) return gone;
+  Result<Control> control = Control::create(store.paths, geometry, limit);
+  if (!control) return control.error();
+  os::reached("store.create.control");
+  const Uuid& uuid = control->page().uuid;
+  Result<Table> gen = Table::create(store.paths.gen(), k_gen_magic, uuid, k_gen_bytes);
+  if (!gen) return gen.error();
+  Result<Table> stats = Table::create(store.paths.stats(), k_stats_magic, uuid, k_stats_bytes);
+  if (!stats) return stats.error();
+  Result<os::Mapping> index = make_mapped_file(store.paths.index(1), geometry.index_bytes());
+  if (!index) return index.error();
+  os::reached("store.create.files");
+  control->make_valid();
+  os::reached("store.create.valid");
+  store.control = *std::move(control);
+  store.gen = *std::move(gen);
+  store.stats = *std::move(stats);
+  store.index = *std::move(index);
+  return {};
+}
+
+// Opens what is there. False: it must be made anew.
+Result<bool> adopt(Opened& store, bool alone, Trouble& trouble) {
+  Result<Control> control = Control::open(store.paths);
+  if (!control) return control.error();
+  ControlPage& page = control->page();
+  const os::BootId boot = os::boot_id();
+  // Somebody else uses the store: then the machine has not restarted since.
+  bool trusted = !alone || (page.boot_id == boot && boot != os::BootId{});
+
+  Result<Table> gen = Table::open(store.paths.gen(), k_gen_magic, page.uuid, k_gen_bytes);
+  if (!gen && !alone) return false;
+  if (!gen) {
+    // Only running processes remember stamps, and there are none.
+    gen = Table::create(store.paths.gen(), k_gen_magic, page.uuid, k_gen_bytes);
+    if (!gen) return gen.error();
+  }
+  const std::uint64_t index_bytes = control->geometry().index_bytes();
+  Result<os::Mapping> index = map_file(store.paths.index(page.index_number.load()), index_bytes);
+  if (!index && !alone) return false;
+  trusted = trusted && index.has_value();
+  if (!trusted) {
+    if (Result<void> rebuilt = rebuild(store.paths, *control, trouble); !rebuilt) return rebuilt.error();
+    index = map_file(store.paths.index(page.index_number.load()), index_bytes);
+    if (!index) return index.error();
+  }
+  Result<Table> stats = Table::open(store.paths.stats(), k_stats_magic, page.uuid, k_stats_bytes);
+  if (!stats) stats = Table::create(store.paths.stats(), k_stats_magic, page.uuid, k_stats_bytes);
+  if (!stats) return stats.error();
+  store.control = *std::move(control);
+  store.gen = *std::move(gen);
+  store.stats = *std::move(stats);
+  store.index = *std::move(index);
+  return true;
+}
+
+// Indexes that a rebuild replaced, or did not finish.
+void delete_old_indexes(const Opened& store) {
+  const std::string current = store.paths.index(store.control.page().index_number.load()).filename().string();
+  const Result<std::vector<std::string>> names = os::list(store.paths.v1());
+  if (!names) return;
+  for (const std::string& name : *names) {
+    if (name.starts_with("index.") && name != current) static_cast<void>(os::unlink(store.paths.v1() / name));
+  }
+}
+
+Result<void> open_locked(const StoreOptions& options, Opened& store, Trouble& trouble) {
+  const bool alone = !store.presence->file().held_elsewhere(k_lock_present);
+  const Result<Control::Found> found = Control::look(store.paths);
+  if (!found) return found.error();
+  if (*found == Control::Found::foreign) {
+    return Error(Errc::incompatible_format, "the store in " + store.paths.root.string() + " was made by a newer larder",
+                 "use that larder, or another directory");
+  }
+  bool adopted = false;
+  if (*found == Control::Found::whole) {
+    const Result<bool> kept = adopt(store, alone, trouble);
+    if (!kept) return kept.error();
+    adopted = *kept;
+  }
+  if (!adopted) {
+    if (Result<void> created = create(options, store); !created) return created;
+  }
+  delete_old_indexes(store);
+  ControlPage& page = store.control.page();
+  if (options.limit) {
+    const Geometry geometry = store.control.geometry();
+    if (*options.limit < geometry.smallest_limit()) return limit_too_small(store.paths, *options.limit, geometry);
+    if (page.limit.load() != *options.limit) page.limit.store(*options.limit);
+  }
+  const Result<bool> present = store.presence->file().try_lock_shared(k_lock_present);
+  if (!present) return present.error();
+  return {};
+}
+
+}  // namespace
+
+Result<Opened> open_files(const StoreOptions& options, Trouble& trouble) {
+  Opened store;
+  if (Result<void> made = os::make_directories(options.directory); !made) return made.error();
+  std::error_code failed;
+  store.paths.root = std::filesystem::canonical(options.directory, failed);
+  if (failed) return os::error(failed.value(), "resolve", options.directory.string());
+  if (Result<void> checked = check_directory(store.paths.root); !checked) return checked.error();
+  const Result<bool> newer = only_newer(store.paths.root);
+  if (!newer) return newer.error();
+  if (*newer) {
+    return Error(Errc::incompatible_format, "the store in " + store.paths.root.string() + " was made by a newer larder",
+                 "use that larder, or another directory");
+  }
+  for (const auto& directory : {store.paths.segments(), store.paths.locks()}) {
+    if (Result<void> made = os::make_directories(directory); !made) return made.error();
+  }
+  if (Result<void> written = os::write_once(store.paths.root / "CACHEDIR.TAG", k_cachedir_tag); !written) {
+    return written.error();
+  }
+  if (Result<void> written = os::write_once(store.paths.root / ".gitignore", "*\n"); !written) return written.error();
+
+  Result<std::unique_ptr<OwnedLockFile>> lock = OwnedLockFile::open(store.paths.locks() / "open");
+  if (!lock) return lock.error();
+  store.presence = *std::move(lock);
+  if (Result<void> locked = store.presence->file().lock(k_lock_opening); !locked) return locked.error();
+  const Result<void> opened = open_locked(options, store, trouble);
+  store.presence->unlock(k_lock_opening);
+  if (!opened) return opened.error();
+  Result<LeaseFiles> leases = open_lease_files(store.paths);
+  if (!leases) return leases.error();
+  store.leases = *std::move(leases);
+  return store;
+}
+
+}  // namespace larder::store

@@ -1,0 +1,292 @@
+#include "store/reclaim.hpp"
+
+#include <fcntl.h>
+#include <algorithm>
+
+#include "base/bits.hpp"
+
+namespace larder::store {
+
+namespace {
+
+// Segments that are retired but mapped by somebody do not give their room back yet. Retiring more and
+// more of them would empty the store without making room: beyond this part of the limit only segments
+// that nobody maps are retired.
+constexpr std::uint64_t k_pending_part_max = 8;
+
+bool alive(SegmentState state) noexcept {
+  return state == SegmentState::open || state == SegmentState::sealed;
+}
+
+}  // namespace
+
+Space::Budget::Budget(Space& space) : space_(space), lock_(space.mutex_) {
+  const Result<void> locked = space_.leases_[0]->lock->file().lock(k_lock_budget);
+  held_ = locked.has_value();
+  if (!locked) space_.trouble_.note(locked.error(), "locks");
+}
+
+Space::Budget::~Budget() {
+  if (held_) space_.leases_[0]->lock->unlock(k_lock_budget);
+}
+
+std::uint64_t Space::bytes_used() const noexcept {
+  std::uint64_t sum = control_.geometry().fixed_bytes();
+  for (const SegmentEntry& entry : control_.segments()) sum += entry.reserved.load(std::memory_order_relaxed);
+  return sum;
+}
+
+bool Space::has_room(std::uint64_t bytes, bool entry_needed) const noexcept {
+  return bytes_used() + bytes <= control_.page().limit.load() && (!entry_needed || free_slot().has_value());
+}
+
+std::optional<std::uint32_t> Space::free_slot() const noexcept {
+  const std::span<SegmentEntry> all = control_.segments();
+  for (std::uint32_t slot = 0; slot < all.size(); ++slot) {
+    if (all[slot].state.load() == SegmentState::free && all[slot].id.load() == 0) return slot;
+  }
+  return std::nullopt;
+}
+
+bool Space::make_room(std::uint64_t bytes, bool entry_needed) {
+  finish_retired();
+  if (has_room(bytes, entry_needed)) return true;
+  struct Victim {
+    std::uint64_t last_sequence;
+    std::uint32_t slot;
+  };
+  std::vector<Victim> victims;
+  std::uint64_t pending = 0;
+  const std::span<SegmentEntry> all = control_.segments();
+  for (std::uint32_t slot = 0; slot < all.size(); ++slot) {
+    if (alive(all[slot].state.load())) {
+      victims.push_back({all[slot].last_sequence.load(), slot});
+    } else {
+      pending += all[slot].reserved.load();
+    }
+  }
+  std::ranges::sort(victims, {}, &Victim::last_sequence);
+  const std::uint64_t pending_max = control_.page().limit.load() / k_pending_part_max;
+  for (const Victim& victim : victims) {
+    const std::uint64_t reserved = all[victim.slot].reserved.load();
+    const bool pinned = segments_.in_use(victim.slot);
+    if ((pinned && pending + reserved > pending_max) || !take_lease(victim.slot)) continue;
+    if (alive(all[victim.slot].state.load())) retire(victim.slot);
+    drop_lease(victim.slot);
+    finish(victim.slot);
+    if (all[victim.slot].id.load() != 0) pending += reserved;
+    if (has_room(bytes, entry_needed)) return true;
+  }
+  return false;
+}
+
+bool Space::take_lease(std::uint32_t slot) {
+  if (leased_.contains(slot)) return false;
+  const Result<bool> locked = append_lock(leases_, slot).file().try_lock(k_lock_append + slot);
+  if (!locked) trouble_.note(locked.error(), "locks");
+  if (!locked || !*locked) return false;
+  leased_.insert(slot);
+  return true;
+}
+
+void Space::drop_lease(std::uint32_t slot) {
+  leased_.erase(slot);
+  append_lock(leases_, slot).unlock(k_lock_append + slot);
+}
+
+void Space::retire(std::uint32_t slot) {
+  SegmentEntry& entry = control_.segment(slot);
+  // A rebuild must not bring back what a tombstone or a newer record in this segment hides.
+  raise_floor(entry.last_sequence.load());
+  entry.state.store(SegmentState::retired);
+  control_.page().retired.fetch_add(1);
+  trouble_.count(Counter::segments_reclaimed);
+  os::reached("store.reclaim.retired");
+}
+
+void Space::clear_slots_of(std::uint32_t slot) {
+  const SegmentEntry& entry = control_.segment(slot);
+  const Result<os::File> file = os::File::open(paths_.segment(entry.id.load()), O_RDONLY);
+  const Result<std::uint64_t> size = file ? file->size() : Result<std::uint64_t>(file.error());
+  const std::uint64_t committed = entry.committed.load();
+  if (size && *size >= committed && committed > sizeof(SegmentHeader)) {
+    if (const Result<os::Mapping> mapping = os::Mapping::map(*file, committed, os::Mapping::Access::read)) {
+      const std::uint64_t seed = segment_seed(control_.page().uuid, entry.id.load());
+      const std::uint64_t end = walk_records({mapping->data(), committed}, seed, [&](const RecordView& record) {
+        index_.slots().forget(record.header.fingerprint, {slot, record.offset});
+      });
+      if (end == committed) return;
+    }
+  }
+  index_.slots().forget_segment(slot);
+}
+
+void Space::finish(std::uint32_t slot) {
+  SegmentEntry& entry = control_.segment(slot);
+  if (entry.state.load() == SegmentState::retired) {
+    clear_slots_of(slot);
+    os::reached("store.reclaim.cleared");
+    const std::filesystem::path path = paths_.segment(entry.id.load());
+    if (const Result<void> gone = os::unlink(path); !gone) {
+      trouble_.note(gone.error(), path.string());
+      return;
+    }
+    os::reached("store.reclaim.unlinked");
+    entry.state.store(SegmentState::unlinked);
+  }
+  if (entry.state.load() != SegmentState::unlinked) return;
+  if (!segments_.close(slot) || segments_.in_use(slot)) return;
+  entry.reserved.store(0);
+  entry.id.store(0);
+  os::reached("store.reclaim.freed");
+  entry.state.store(SegmentState::free);
+}
+
+void Space::finish_retired() {
+  sweep_half_made();
+  for (std::uint32_t slot = 0; slot < control_.segments().size(); ++slot) {
+    const SegmentState state = control_.segment(slot).state.load(std::memory_order_relaxed);
+    if (state == SegmentState::retired || state == SegmentState::unlinked) finish(slot);
+  }
+}
+
+void Space::sweep_half_made() {
+  std::atomic<std::uint64_t>& making = control_.page().making;
+  const std::uint64_t id = making.load();
+  if (id == 0) return;
+  const bool made = std::ranges::any_of(control_.segments(), [&](const SegmentEntry& entry) {
+    return entry.id.load() == id && entry.state.load() != SegmentState::free;
+  });
+  if (!made) {
+    if (!os::unlink(paths_.segment(id))) return;
+    for (SegmentEntry& entry : control_.segments()) {
+      if (entry.id.load() != id) continue;
+      entry.reserved.store(0);
+      entry.id.store(0);
+    }
+  }
+  making.store(0);
+}
+
+Space::Granted<Writable> Space::lease_shared(const std::function<bool(const SegmentEntry&)>& fits) {
+  const Budget budget(*this);
+  if (!budget) return {};
+  const std::span<SegmentEntry> all = control_.segments();
+  for (std::uint32_t slot = 0; slot < all.size(); ++slot) {
+    SegmentEntry& entry = all[slot];
+    const auto usable = [&] {
+      return entry.state.load() == SegmentState::open && entry.kind.load() == SegmentKind::shared && fits(entry);
+    };
+    if (!usable() || !take_lease(slot)) continue;
+    if (usable()) {
+      Result<Writable> leased = open_leased(slot, O_RDWR);
+      if (leased) return {*std::move(leased)};
+      trouble_.note(leased.error(), paths_.segment(entry.id.load()).string());
+      if (leased.error().code() == Errc::not_found) retire(slot);
+    }
+    drop_lease(slot);
+  }
+  return make_segment(SegmentKind::shared, control_.page().segment_bytes / 16);
+}
+
+Space::Granted<Writable> Space::lease_single(std::uint64_t bytes) {
+  const Budget budget(*this);
+  if (!budget) return {};
+  return make_segment(SegmentKind::single, base::align_up(bytes, k_page_bytes));
+}
+
+Result<Writable> Space::open_leased(std::uint32_t slot, int flags) {
+  const std::uint64_t id = control_.segment(slot).id.load();
+  Result<os::File> file = os::File::open(paths_.segment(id), flags);
+  if (!file) return file.error();
+  return Writable{slot, id, segment_seed(control_.page().uuid, id), *std::move(file)};
+}
+
+Space::Granted<Writable> Space::make_segment(SegmentKind kind, std::uint64_t bytes) {
+  if (!make_room(bytes, true)) return {std::nullopt, Refusal::no_room};
+  // A free entry whose lease is held belongs to a writer that is just letting go: take the next one.
+  const std::span<SegmentEntry> all = control_.segments();
+  std::uint32_t slot = 0;
+  while (slot < all.size() &&
+         !(all[slot].state.load() == SegmentState::free && all[slot].id.load() == 0 && take_lease(slot))) {
+    ++slot;
+  }
+  if (slot == all.size()) return {};
+  const std::uint64_t id = control_.page().next_segment_id.fetch_add(1);
+  control_.page().making.store(id);
+  os::reached("store.segment.numbered");
+  SegmentEntry& entry = all[slot];
+  entry.id.store(id);
+  entry.reserved.store(bytes);
+  const auto undo = [&](const Error& error) -> Granted<Writable> {
+    trouble_.note(error, paths_.segment(id).string());
+    sweep_half_made();
+    drop_lease(slot);
+    return {};
+  };
+  Result<Writable> leased = open_leased(slot, O_RDWR | O_CREAT | O_EXCL);
+  if (!leased) return undo(leased.error());
+  const SegmentHeader header = make_segment_header(control_.page().uuid, id);
+  const Bytes header_bytes = std::as_bytes(std::span(&header, 1));
+  if (Result<void> written = leased->file.write_at(0, std::span(&header_bytes, 1)); !written) {
+    return undo(written.error());
+  }
+  os::reached("store.segment.made");
+  entry.kind.store(kind);
+  entry.committed.store(sizeof header);
+  entry.last_sequence.store(0);
+  entry.records.store(0);
+  entry.state.store(SegmentState::open);
+  control_.page().making.store(0);
+  os::reached("store.segment.listed");
+  return {*std::move(leased)};
+}
+
+Space::Granted<bool> Space::reserve(const Writable& segment, std::uint64_t bytes) {
+  SegmentEntry& entry = control_.segment(segment.slot);
+  if (entry.reserved.load() >= bytes) return {true};
+  const Budget budget(*this);
+  if (!budget) return {};
+  const std::uint64_t segment_bytes = control_.page().segment_bytes;
+  const std::uint64_t wanted = std::min(base::align_up(bytes, segment_bytes / 16), segment_bytes);
+  if (!make_room(wanted - entry.reserved.load(), false)) return {std::nullopt, Refusal::no_room};
+  entry.reserved.store(wanted);
+  return {true};
+}
+
+void Space::release(const Writable& segment) {
+  const std::lock_guard lock(mutex_);
+  drop_lease(segment.slot);
+}
+
+void Space::discard(const Writable& segment) {
+  const Budget budget(*this);
+  control_.segment(segment.slot).last_sequence.store(0);
+  if (budget) retire(segment.slot);
+  drop_lease(segment.slot);
+  if (budget) finish(segment.slot);
+}
+
+void Space::raise_floor(std::uint64_t sequence) noexcept {
+  std::atomic<std::uint64_t>& floor = control_.page().floor;
+  std::uint64_t now = floor.load();
+  while (now < sequence && !floor.compare_exchange_weak(now, sequence)) continue;
+}
+
+void Space::settle() {
+  const Budget budget(*this);
+  if (budget) make_room(0, false);
+}
+
+void Space::retire_all() {
+  const Budget budget(*this);
+  if (!budget) return;
+  for (std::uint32_t slot = 0; slot < control_.segments().size(); ++slot) {
+    if (!alive(control_.segment(slot).state.load()) || !take_lease(slot)) continue;
+    if (alive(control_.segment(slot).state.load())) retire(slot);
+    drop_lease(slot);
+    finish(slot);
+  }
+}
+
+}  // namespace larder::store

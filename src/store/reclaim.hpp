@@ -1,0 +1,112 @@
+// Space: who may take room on disk, and how room is made.
+//
+// The budget lock (a lock byte and a mutex in the process) is held by whoever changes the segment table
+// upwards: makes a segment, reserves more for one, retires or frees one. So the sum of what is reserved
+// never passes the limit. Old segments go first (the lowest last sequence), whole:
+//
+//   open, sealed -> retired   its records are found no longer
+//   retired -> unlinked       its slots are cleared, its file is unlinked; its bytes still count
+//   unlinked -> free          nobody maps it any more
+//
+// Every step can be taken again by the next holder if one is killed in between.
+//
+// Thread-safe. Locks: the appender's mutex may be held when this one is taken, never the other way round.
+#pragma once
+
+#include <mutex>
+#include <optional>
+#include <set>
+#include <vector>
+
+#include "store/control.hpp"
+#include "store/index.hpp"
+#include "store/locks.hpp"
+#include "store/segments.hpp"
+#include "store/trouble.hpp"
+
+namespace larder::store {
+
+// A segment that this process may append to: it holds the append lease.
+struct Writable {
+  std::uint32_t slot = 0;
+  std::uint64_t id = 0;
+  std::uint64_t seed = 0;
+  os::File file;
+};
+
+class Space {
+ public:
+  Space(const Paths& paths, const Control& control, const LeaseFiles& leases, Segments& segments, Index& index,
+        Trouble& trouble)
+      : paths_(paths), control_(control), leases_(leases), segments_(segments), index_(index), trouble_(trouble) {}
+
+  enum class Refusal : std::uint8_t { no_room, fault };
+  template <class T>
+  struct Granted {
+    std::optional<T> value;
+    Refusal refusal = Refusal::fault;
+  };
+
+  // Leases a segment to append to: an open one that nobody leases and that `fits`, else a new one.
+  Granted<Writable> lease_shared(const std::function<bool(const SegmentEntry&)>& fits);
+  // Makes a segment for one record that ends at `bytes`, and leases it.
+  Granted<Writable> lease_single(std::uint64_t bytes);
+  // Makes sure that a leased segment may grow to `bytes`.
+  Granted<bool> reserve(const Writable& segment, std::uint64_t bytes);
+  // Gives the lease back.
+  void release(const Writable& segment);
+  // Gives the lease back and frees the segment. REQUIRES: nothing in it was ever published.
+  void discard(const Writable& segment);
+
+  // Reclaims until the limit holds, and frees what nobody maps any more.
+  void settle();
+  // Retires every segment that nobody is writing to.
+  void retire_all();
+
+  // A rebuild ignores records of up to this sequence, so that what they were hidden by may be forgotten.
+  void raise_floor(std::uint64_t sequence) noexcept;
+
+  // What counts against the limit.
+  [[nodiscard]] std::uint64_t bytes_used() const noexcept;
+
+ private:
+  // The budget lock; empty if the system refused it.
+  class Budget {
+   public:
+    explicit Budget(Space& space);
+    ~Budget();
+    Budget(const Budget&) = delete;
+    Budget& operator=(const Budget&) = delete;
+    explicit operator bool() const noexcept { return held_; }
+
+   private:
+    Space& space_;
+    const std::lock_guard<std::mutex> lock_;
+    bool held_ = false;
+  };
+
+  // All REQUIRE the budget lock.
+  bool make_room(std::uint64_t bytes, bool entry_needed);
+  [[nodiscard]] bool has_room(std::uint64_t bytes, bool entry_needed) const noexcept;
+  [[nodiscard]] std::optional<std::uint32_t> free_slot() const noexcept;
+  Granted<Writable> make_segment(SegmentKind kind, std::uint64_t bytes);
+  Result<Writable> open_leased(std::uint32_t slot, int flags);
+  bool take_lease(std::uint32_t slot);
+  void drop_lease(std::uint32_t slot);
+  void retire(std::uint32_t slot);
+  void finish(std::uint32_t slot);
+  void finish_retired();
+  void sweep_half_made();
+  void clear_slots_of(std::uint32_t slot);
+
+  const Paths& paths_;
+  const Control& control_;
+  const LeaseFiles& leases_;
+  Segments& segments_;
+  Index& index_;
+  Trouble& trouble_;
+  std::mutex mutex_;
+  std::set<std::uint32_t> leased_;  // slots this process appends to; guarded by mutex_
+};
+
+}  // namespace larder::store

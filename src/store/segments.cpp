@@ -1,0 +1,146 @@
+#include "store/segments.hpp"
+
+#include <fcntl.h>
+
+#include "base/bits.hpp"
+
+namespace larder::store {
+
+namespace {
+
+// The kernel refuses more than 65530 mappings a process; the program needs some, too.
+constexpr std::size_t k_mapped_max = 4096;
+
+constexpr std::uint64_t k_view_bytes_min = 16 * 1024;
+
+bool alive(SegmentState state) noexcept {
+  return state == SegmentState::open || state == SegmentState::sealed;
+}
+
+}  // namespace
+
+bool Segments::Pin::verified(std::uint64_t offset) const noexcept {
+  const std::uint64_t bit = offset / k_view_bytes_min;
+  return (place_->verified[bit / 64].load(std::memory_order_relaxed) >> (bit % 64) & 1) != 0;
+}
+
+void Segments::Pin::set_verified(std::uint64_t offset) const noexcept {
+  const std::uint64_t bit = offset / k_view_bytes_min;
+  place_->verified[bit / 64].fetch_or(std::uint64_t{1} << (bit % 64), std::memory_order_relaxed);
+}
+
+std::shared_ptr<const void> Segments::Pin::share() && {
+  struct Owner {
+    std::shared_ptr<Segments> segments;  // goes after the pin
+    Pin pin;
+  };
+  std::shared_ptr<Segments> segments = segments_->shared_from_this();
+  return std::make_shared<Owner>(std::move(segments), std::move(*this));
+}
+
+Segments::Segments(const Paths& paths, const Control& control, Trouble& trouble)
+    : paths_(paths), control_(control), trouble_(trouble), places_(control.segments().size()) {}
+
+Result<std::shared_ptr<Segments>> Segments::open(const Paths& paths, const Control& control, Trouble& trouble) {
+  std::shared_ptr<Segments> segments(new Segments(paths, control, trouble));
+  for (std::size_t i = 0; i < k_pin_files; ++i) {
+    Result<os::LockFile> file = os::LockFile::open(paths.locks() / ("pin." + std::string(1, "0123456789abcdef"[i])));
+    if (!file) return file.error();
+    segments->pins_[i] = *std::move(file);
+  }
+  return segments;
+}
+
+Segments::~Segments() {
+  // In a forked child the locks are the parent's; only closing them there is harmless.
+  for (std::uint32_t slot = 0; slot < places_.size(); ++slot) close(slot);
+}
+
+Segments::Pin Segments::map(std::uint32_t slot) {
+  const SegmentEntry& entry = control_.segment(slot);
+  const std::uint64_t id = entry.id.load(std::memory_order_acquire);
+  if (id == 0 || !alive(entry.state.load(std::memory_order_acquire))) return Pin(Why::absent);
+  const auto same = [&] {
+    return entry.id.load(std::memory_order_acquire) == id && alive(entry.state.load(std::memory_order_acquire));
+  };
+
+  std::unique_lock lock(mutex_);
+  Place& place = places_[slot];
+  if ((place.state.load(std::memory_order_acquire) & 1) != 0) {
+    lock.unlock();
+    return pin(slot);
+  }
+  if (mapped_ >= k_mapped_max) {
+    for (std::uint32_t other = 0; other < places_.size(); ++other) close_locked(other);
+  }
+  const std::string path = paths_.segment(id).string();
+  const auto refuse = [&](const Error& error) {
+    if (!same()) return Pin(Why::absent);
+    trouble_.note(error, path);
+    return Pin(error.code() == Errc::not_found || error.code() == Errc::damaged ? Why::damaged : Why::refused);
+  };
+  Result<os::File> file = os::File::open(path, O_RDONLY);
+  if (!file) return refuse(file.error());
+  const Result<std::uint64_t> size = file->size();
+  if (!size) return refuse(size.error());
+  const std::uint64_t committed = entry.committed.load(std::memory_order_acquire);
+  if (*size < committed || committed < sizeof(SegmentHeader)) return refuse({Errc::damaged, path + " is short"});
+  // An open segment grows under its mapping.
+  const std::uint64_t bytes = entry.kind.load(std::memory_order_relaxed) == SegmentKind::shared
+                                  ? std::max(*size, control_.page().segment_bytes)
+                                  : *size;
+  Result<os::Mapping> mapping = os::Mapping::map(*file, bytes, os::Mapping::Access::read);
+  if (!mapping) return refuse(mapping.error());
+  const Result<bool> locked = pin_file(slot).try_lock_shared(slot);
+  if (!locked) return refuse(locked.error());
+  if (!*locked || !same()) {
+    if (*locked) pin_file(slot).unlock(slot);
+    return Pin(Why::absent);
+  }
+
+  place.id = id;
+  place.seed = segment_seed(control_.page().uuid, id);
+  place.mapping = *std::move(mapping);
+  place.path = path;
+  place.verified = std::vector<std::atomic<std::uint64_t>>(bytes / k_view_bytes_min / 64 + 1);
+  ++mapped_;
+  place.state.fetch_add(3, std::memory_order_release);
+  return {*this, place, slot, std::min(committed, bytes)};
+}
+
+bool Segments::in_use(std::uint32_t slot) const noexcept {
+  return places_[slot].state.load(std::memory_order_relaxed) > 1 || pin_file(slot).held_elsewhere(slot);
+}
+
+bool Segments::close(std::uint32_t slot) {
+  const std::lock_guard lock(mutex_);
+  return close_locked(slot);
+}
+
+bool Segments::close_locked(std::uint32_t slot) {
+  Place& place = places_[slot];
+  std::uint64_t idle = 1;
+  if (!place.state.compare_exchange_strong(idle, 0, std::memory_order_acquire)) return (idle & 1) == 0;
+  place.mapping = os::Mapping();
+  place.verified.clear();
+  --mapped_;
+  if (fork_generation_ == os::fork_generation()) pin_file(slot).unlock(slot);
+  return true;
+}
+
+void Segments::close_retired() {
+  const std::lock_guard lock(mutex_);
+  for (std::uint32_t slot = 0; slot < places_.size(); ++slot) {
+    if ((places_[slot].state.load(std::memory_order_relaxed) & 1) != 0 &&
+        !alive(control_.segment(slot).state.load(std::memory_order_acquire))) {
+      close_locked(slot);
+    }
+  }
+}
+
+void Segments::retire_all() noexcept {
+  ended_.store(true);
+  for (std::uint32_t slot = 0; slot < places_.size(); ++slot) close(slot);
+}
+
+}  // namespace larder::store

@@ -1,0 +1,50 @@
+#include "store/slots.hpp"
+
+namespace larder::store {
+
+Slot* Slots::find_empty(const Digest& fingerprint) const noexcept {
+  const auto both = buckets(fingerprint);
+  std::array<std::size_t, 2> empty{};
+  std::array<Slot*, 2> first{};
+  for (std::size_t i = 0; i < 2; ++i) {
+    for (Slot& slot : both[i]) {
+      if (slot.load(std::memory_order_relaxed) != 0) continue;
+      ++empty[i];
+      if (first[i] == nullptr) first[i] = &slot;
+    }
+  }
+  return empty[0] >= empty[1] ? first[0] : first[1];
+}
+
+bool Slots::insert(const Digest& fingerprint, Location at) noexcept {
+  Slot* slot = find_empty(fingerprint);
+  if (slot == nullptr) return false;
+  slot->store(pack_slot(fingerprint, at), std::memory_order_relaxed);
+  return true;
+}
+
+void Slots::clear() noexcept {
+  for (Slot& slot : all()) {
+    if (slot.load(std::memory_order_relaxed) != 0) slot.store(0);
+  }
+}
+
+void Slots::forget(const Digest& fingerprint, Location at) noexcept {
+  constexpr std::uint64_t k_flags = 0xff;
+  const std::uint64_t wanted = pack_slot(fingerprint, at) & ~k_flags;
+  for (const std::span<Slot> bucket : buckets(fingerprint)) {
+    for (Slot& slot : bucket) {
+      const std::uint64_t word = slot.load();
+      if ((word & ~k_flags) == wanted) drop(slot, word);
+    }
+  }
+}
+
+void Slots::forget_segment(std::uint32_t segment) noexcept {
+  for (Slot& slot : all()) {
+    const std::uint64_t word = slot.load(std::memory_order_relaxed);
+    if (word != 0 && slot_location(word).segment == segment) drop(slot, word);
+  }
+}
+
+}  // namespace larder::store

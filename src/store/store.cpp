@@ -1,0 +1,244 @@
+#include "store/store.hpp"
+
+#include <cstring>
+
+#include "base/bits.hpp"
+#include "base/clock.hpp"
+#include "store/body.hpp"
+
+namespace larder::store {
+
+namespace {
+
+// Views of up to this size are brought in before they are handed out, so that a bad disk is a miss.
+constexpr std::uint64_t k_populate_bytes_max = std::uint64_t{4} << 20;
+
+// How long an append lease is kept without writing.
+constexpr std::int64_t k_append_idle_ns = 1'000'000'000;
+
+Put put_of(Appender::Outcome outcome) {
+  switch (outcome) {
+    case Appender::Outcome::first:
+    case Appender::Outcome::over_older:
+      return Put::stored;
+    case Appender::Outcome::superseded:
+      return Put::superseded;
+    case Appender::Outcome::too_large:
+      return Put::too_large;
+    case Appender::Outcome::no_room:
+      return Put::no_room;
+    case Appender::Outcome::fault:
+      break;
+  }
+  return Put::fault;
+}
+
+Meta meta_of(const RecordView& record) {
+  return {std::string(record.type), record.cost_ns, record.created_ms, record.header.expires_ms};
+}
+
+}  // namespace
+
+Store::Store(std::unique_ptr<Body> body) : body_(std::move(body)) {}
+
+Result<std::unique_ptr<Store>> Store::open(const StoreOptions& options) {
+  auto body = std::make_unique<Body>(options, *options.counters);
+  const TellAtEnd tell(body->trouble);
+  Result<Opened> files = open_files(options, body->trouble);
+  if (!files) return files.error();
+  body->files = *std::move(files);
+  Opened& opened = body->files;
+  Result<std::shared_ptr<Segments>> segments = Segments::open(opened.paths, opened.control, body->trouble);
+  if (!segments) return segments.error();
+  body->segments = *std::move(segments);
+  body->generations.emplace(std::move(opened.gen));
+  body->index.emplace(std::move(opened.index), *body->segments, opened.control, body->trouble);
+  body->space.emplace(opened.paths, opened.control, opened.leases, *body->segments, *body->index, body->trouble);
+  body->appender.emplace(opened.control, *body->space, *body->segments, *body->index, body->trouble);
+  body->space->settle();
+  return std::unique_ptr<Store>(new Store(std::move(body)));
+}
+
+Store::~Store() {
+  // In a forked child everything but the pins belongs to the parent, and mutexes may be locked for ever.
+  if (body_->fork_generation != os::fork_generation()) {
+    static_cast<void>(body_.release());
+    return;
+  }
+  body_->appender->give_up(INT64_MAX);
+  body_->segments->retire_all();
+}
+
+Lookup Store::get(const Key& key, std::int64_t now_ms) {
+  const TellAtEnd tell(body_->trouble);
+  if (body_->displaced.load(std::memory_order_relaxed)) return {std::nullopt, Miss::degraded};
+  body_->notice_retired();
+  Index::Lookup lookup = body_->index->find(key);
+  if (!lookup.hit) return {std::nullopt, lookup.miss};
+  if (lookup.hit->record.header.expires_ms <= now_ms) return {std::nullopt, Miss::expired};
+  return body_->answer(*std::move(lookup.hit));
+}
+
+Lookup Store::Body::answer(Index::Hit hit) {
+  const RecordView& record = hit.record;
+  Found found;
+  bool whole = true;
+  if (record.value.size() <= k_copy_bytes_max) {
+    // One allocation: the bytes, and what it takes to align them.
+    constexpr std::size_t k_slack = k_record_align - 1;
+    const auto block = std::make_shared_for_overwrite<std::byte[]>(record.value.size() + k_slack);
+    auto* const aligned = reinterpret_cast<std::byte*>(
+        base::align_up<std::uintptr_t>(reinterpret_cast<std::uintptr_t>(block.get()), k_record_align));
+    if (!record.value.empty()) std::memcpy(aligned, record.value.data(), record.value.size());
+    found.value = {aligned, record.value.size()};
+    found.owner = std::shared_ptr<const void>(block, aligned);
+    whole = valid_value(record, found.value);
+  } else {
+    if (record.value.size() <= k_populate_bytes_max) {
+      if (const Result<void> ready = hit.pin.populate(record.value); !ready) {
+        trouble.note(ready.error(), hit.pin.path());
+        return {std::nullopt, Miss::damaged};
+      }
+    }
+    whole = verify_view(hit);
+    found.value = record.value;
+  }
+  if (!whole) {
+    trouble.note(Counter::fault_damaged_record, hit.pin.path(),
+                 hit.pin.path() + ": the value at offset " + std::to_string(record.offset) + " is damaged");
+    Slots::drop(*hit.slot, hit.word);
+    return {std::nullopt, Miss::damaged};
+  }
+  found.meta = meta_of(record);
+  if (found.owner == nullptr) found.owner = std::move(hit.pin).share();
+  return {std::move(found), Miss::absent};
+}
+
+bool Store::Body::verify_view(const Index::Hit& hit) {
+  if (verification == Verification::boot && (hit.word & k_slot_verified) != 0) return true;
+  if (verification == Verification::process && hit.pin.verified(hit.record.offset)) return true;
+  for (std::uint64_t i = 0; i * k_chunk_bytes < hit.record.value.size(); ++i) {
+    const Bytes chunk = chunk_of(hit.record.value, i);
+    if (const Result<void> ready = hit.pin.populate(chunk); !ready) {
+      trouble.note(ready.error(), hit.pin.path());
+      return false;
+    }
+    if (!valid_chunk(hit.record, i, chunk)) return false;
+  }
+  Slots::set_verified(*hit.slot, hit.word);
+  hit.pin.set_verified(hit.record.offset);
+  return true;
+}
+
+bool Store::contains(const Key& key, std::int64_t now_ms) {
+  const TellAtEnd tell(body_->trouble);
+  if (body_->displaced.load(std::memory_order_relaxed)) return false;
+  body_->notice_retired();
+  const Index::Lookup lookup = body_->index->find(key);
+  return lookup.hit && lookup.hit->record.header.expires_ms > now_ms;
+}
+
+Put Store::put(const Key& key, const Meta& meta, std::span<const Bytes> value, std::uint64_t stamp) {
+  const TellAtEnd tell(body_->trouble);
+  if (body_->displaced.load(std::memory_order_relaxed)) return Put::fault;
+  body_->notice_retired();
+  std::uint64_t value_bytes = 0;
+  for (const Bytes piece : value) value_bytes += piece.size();
+  const std::vector<Digest> chunks = digest_chunks(value, value_bytes);
+  RecordParts parts;
+  parts.fingerprint = key.fingerprint();
+  parts.expires_ms = meta.expires_ms;
+  parts.cost_ns = meta.cost_ns;
+  parts.created_ms = meta.created_ms;
+  parts.key = key.canonical();
+  parts.type = std::string_view(meta.type).substr(0, k_type_bytes_max);
+  parts.value_bytes = value_bytes;
+  parts.chunks = chunks;
+  const Appender::Outcome outcome = body_->appender->append_value(
+      key, parts, value, [&] { return body_->generations->stamp(key.fingerprint()) == stamp; });
+  if (outcome == Appender::Outcome::over_older) body_->generations->bump(key.fingerprint());
+  return put_of(outcome);
+}
+
+bool Store::remove(const Key& key) {
+  const TellAtEnd tell(body_->trouble);
+  if (body_->displaced.load(std::memory_order_relaxed)) return false;
+  body_->generations->bump(key.fingerprint());
+  os::reached("store.remove.stamped");
+  const bool there = body_->index->remove(key);
+  os::reached("store.remove.cleared");
+  body_->appender->append_tombstone(key);
+  os::reached("store.remove.done");
+  return there;
+}
+
+void Store::clear() {
+  const TellAtEnd tell(body_->trouble);
+  if (body_->displaced.load(std::memory_order_relaxed)) return;
+  body_->generations->bump_all();
+  os::reached("store.clear.stamped");
+  // Numbers given out from here on belong to values that were stamped after the clear, or are withdrawn.
+  body_->space->raise_floor(body_->files.control.page().sequence.fetch_add(1));
+  os::reached("store.clear.floored");
+  body_->index->slots().clear();
+  os::reached("store.clear.cleared");
+  body_->appender->give_up(INT64_MAX);
+  body_->space->retire_all();
+}
+
+std::uint64_t Store::stamp(const Key& key) const noexcept {
+  return body_->generations->stamp(key.fingerprint());
+}
+
+void Store::for_each(const std::function<void(const Listed&)>& visit) {
+  const TellAtEnd tell(body_->trouble);
+  if (body_->displaced.load(std::memory_order_relaxed)) return;
+  for (const Slot& slot : body_->index->slots().all()) {
+    const std::uint64_t word = slot.load(std::memory_order_acquire);
+    if (word == 0 || (word & k_slot_pending) != 0) continue;
+    Index::Hit hit;
+    if (body_->index->read(word, hit) != Index::Read::found) continue;
+    const Result<Key> key = Key::from_canonical(hit.record.key);
+    if (!key) continue;
+    const Index::Lookup lookup = body_->index->find(*key);
+    if (!lookup.hit || lookup.hit->slot != &slot) continue;
+    visit({*key, meta_of(hit.record), hit.record.value.size()});
+  }
+}
+
+Usage Store::usage() const {
+  Usage usage;
+  usage.bytes = body_->space->bytes_used();
+  usage.limit = body_->files.control.page().limit.load();
+  for (const SegmentEntry& entry : body_->files.control.segments()) {
+    const SegmentState state = entry.state.load(std::memory_order_relaxed);
+    usage.segments += state == SegmentState::open || state == SegmentState::sealed ? 1 : 0;
+  }
+  return usage;
+}
+
+const std::filesystem::path& Store::directory() const noexcept {
+  return body_->files.paths.root;
+}
+
+std::span<std::atomic<std::uint64_t>> Store::shared_counters() noexcept {
+  return {reinterpret_cast<std::atomic<std::uint64_t>*>(body_->files.stats.data() + 64), k_stats_counters_max};
+}
+
+void Store::maintain() {
+  const TellAtEnd tell(body_->trouble);
+  if (!body_->displaced.load() && !body_->files.control.in_place(body_->files.paths)) {
+    body_->displaced.store(true);
+    const std::string path = body_->files.paths.control().string();
+    body_->trouble.note(Counter::fault_damaged_file, path,
+                        path + " was deleted or replaced; the store is not used any more");
+  }
+  body_->appender->give_up(base::monotonic_ns() - k_append_idle_ns);
+  if (body_->displaced.load()) {
+    body_->segments->retire_all();
+    return;
+  }
+  body_->segments->close_retired();
+}
+
+}  // namespace larder::store

@@ -1,0 +1,283 @@
+// A writer can be killed between any two instructions while others read. Writers are forked from this
+// (single-threaded) process and die by SIGKILL, at every named point of the store in turn and at random
+// instants; readers run all the while. What may be seen is known from an oracle in shared memory: per
+// key, the number of the operation that was last *begun* and of the one that was last *done*. A lookup
+// that starts when `d` was done and ends when `b` was begun must see the outcome of one of d…b.
+//
+// Operation n on a key is a removal if n % 7 == 0, else a put of value_of(key, n). Operation 0 is
+// "never put". A key has one writer at a time; the next one goes on after the number last begun.
+#include <gtest/gtest.h>
+
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <csignal>
+#include <cstdio>
+#include <map>
+#include <random>
+#include <set>
+#include <thread>
+
+#include <larder/larder.hpp>
+
+#include "os/os.hpp"
+#include "support/roles.hpp"
+#include "support/temporary_directory.hpp"
+#include "support/values.hpp"
+
+namespace larder {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::uint64_t k_keys = 48;
+constexpr std::size_t k_value_bytes_max = 40'000;
+// One key holds values that get a segment of their own.
+constexpr std::uint64_t k_large_key = 7;
+constexpr std::size_t k_large_bytes = 5 << 20;
+
+struct Oracle {
+  struct Operations {
+    std::atomic<std::uint64_t> begun{0};
+    std::atomic<std::uint64_t> done{0};
+  };
+  std::array<Operations, k_keys> keys;
+  std::atomic<std::uint64_t> lookups{0};
+  std::atomic<std::uint64_t> failures{0};
+  std::atomic<bool> stop{false};
+};
+
+// An object in memory that this process and its children share.
+template <class T>
+class Shared {
+ public:
+  Shared() {
+    void* memory = ::mmap(nullptr, sizeof(T), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) std::abort();
+    object_ = new (memory) T();
+  }
+  ~Shared() { ::munmap(object_, sizeof(T)); }
+  Shared(const Shared&) = delete;
+  Shared& operator=(const Shared&) = delete;
+  T& operator*() const { return *object_; }
+  T* operator->() const { return object_; }
+
+ private:
+  T* object_;
+};
+
+bool is_removal(std::uint64_t operation) { return operation % 7 == 0; }
+
+std::string value_of(std::uint64_t key, std::uint64_t operation) {
+  std::string value = test::value_of(key, operation, k_value_bytes_max);
+  if (key == k_large_key) value.resize(k_large_bytes, static_cast<char>('a' + operation % 26));
+  return value;
+}
+
+Cache open(const std::filesystem::path& directory, const std::string& limit, Size memory) {
+  return Cache::open({.directory = directory, .store = Size(limit), .memory = memory, .write = WriteMode::through}).value();
+}
+
+// Looks the key up and compares with the oracle. `may_vanish`: the store is small and reclaims.
+void look(Cache& cache, Oracle& oracle, std::uint64_t key, bool may_vanish) {
+  const std::uint64_t done = oracle.keys[key].done.load();
+  const auto found = cache.get<std::string_view>(Key{"k", key});
+  const std::uint64_t begun = oracle.keys[key].begun.load();
+  bool right = false;
+  for (std::uint64_t n = done; n <= begun && !right; ++n) {
+    const bool absent = n == 0 || is_removal(n);
+    right = found ? !absent && **found == value_of(key, n) : absent || may_vanish;
+  }
+  oracle.lookups.fetch_add(1, std::memory_order_relaxed);
+  if (!right) {
+    oracle.failures.fetch_add(1);
+    std::fprintf(stderr, "key %llu, operations %llu to %llu: %s\n", static_cast<unsigned long long>(key),
+                 static_cast<unsigned long long>(done), static_cast<unsigned long long>(begun),
+                 found ? "another value" : "nothing found");
+  }
+}
+
+// Kills this process when the n-th named point of a kind is reached; remembers what was reached.
+class KillAt : public os::Hooks {
+ public:
+  KillAt(std::string point, int countdown) : point_(std::move(point)), countdown_(countdown) {}
+  int before(os::Call, const std::string&) override { return 0; }
+  void reached(const char* point) override {
+    if (point_ == point && --countdown_ == 0) ::raise(SIGKILL);
+  }
+
+ private:
+  const std::string point_;
+  std::atomic<int> countdown_;
+};
+
+// Collects the names of all points, in a file-backed way that survives fork: only used in this process.
+class Collect : public os::Hooks {
+ public:
+  int before(os::Call, const std::string&) override { return 0; }
+  void reached(const char* point) override {
+    const std::lock_guard lock(mutex_);
+    points_.insert(point);
+  }
+  [[nodiscard]] std::set<std::string> points() {
+    const std::lock_guard lock(mutex_);
+    return points_;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::set<std::string> points_;
+};
+
+// Works on every `step`-th key until it is killed or has done `operations`.
+void write(Cache& cache, Oracle& oracle, std::uint64_t first, std::uint64_t step, int operations, std::uint64_t seed) {
+  std::mt19937_64 random(seed);
+  for (int i = 0; i < operations; ++i) {
+    std::uint64_t key = first + step * (random() % (k_keys / step));
+    if (key == k_large_key && random() % 32 != 0) key = first;
+    Oracle::Operations& operations_of_key = oracle.keys[key];
+    const std::uint64_t n = operations_of_key.begun.load() + 1;
+    operations_of_key.begun.store(n);
+    if (is_removal(n)) {
+      cache.remove(Key{"k", key});
+    } else {
+      cache.put<std::string_view>(Key{"k", key}, value_of(key, n));
+    }
+    operations_of_key.done.store(n);
+  }
+}
+
+// Runs `body` in a forked child, which exits with 0 unless it is killed or throws.
+template <class Body>
+pid_t fork_child(Body body) {
+  const pid_t pid = ::fork();
+  if (pid != 0) return pid;
+  try {
+    body();
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "child: %s\n", error.what());
+    ::_exit(3);
+  }
+  ::_exit(0);
+}
+
+// The wait status; fails the test, and kills the child, if it does not end: a hang.
+int wait_for(pid_t pid, const char* what) {
+  for (int i = 0; i < 60'000; ++i) {
+    int status = 0;
+    if (::waitpid(pid, &status, WNOHANG) == pid) return status;
+    ::usleep(500);
+  }
+  ADD_FAILURE() << what << " hangs";
+  ::kill(pid, SIGKILL);
+  int status = 0;
+  ::waitpid(pid, &status, 0);
+  return status;
+}
+
+// What a writer passes through, found by letting one run on a store of its own.
+std::set<std::string> named_points(const std::string& limit) {
+  Collect hooks;
+  test::TemporaryDirectory scratch;
+  os::install(&hooks);
+  {
+    Shared<Oracle> oracle;
+    Cache cache = open(scratch.path(), limit, Size(0));
+    write(cache, *oracle, 0, 1, 2000, 1);
+  }
+  os::install(nullptr);
+  return hooks.points();
+}
+
+// One store, two readers all the while, and two writers at a time, both of which are killed.
+class Stage {
+ public:
+  // `may_vanish`: the limit is so small that the store reclaims all the time.
+  void run(const std::string& limit, bool may_vanish, int kills_wanted) {
+    const std::set<std::string> points = named_points(limit);
+    ASSERT_GE(points.size(), 6U) << "the store names its points";
+    std::vector<pid_t> readers;
+    for (const int memory : {0, 4 << 20}) {
+      readers.push_back(fork_child([&] {
+        Cache cache = open(directory_.path(), limit, Size(memory));
+        std::mt19937_64 random(static_cast<std::uint64_t>(memory) + 1);
+        while (!oracle_->stop.load()) look(cache, *oracle_, random() % k_keys, may_vanish);
+      }));
+    }
+    std::mt19937_64 random(20);
+    int kills = 0;
+    std::map<std::string, int> kills_at;
+    auto point = points.begin();
+    for (int round = 0; kills < kills_wanted && round < 4 * kills_wanted; ++round) {
+      // Two writers on disjoint keys; one dies at a named point, the other at a random instant.
+      const std::string at = *point;
+      if (++point == points.end()) point = points.begin();
+      const int countdown = 1 + static_cast<int>(random() % 4);
+      const std::uint64_t seeds[] = {random(), random()};
+      const pid_t named = fork_child([&] {
+        KillAt hooks(at, countdown);
+        os::install(&hooks);
+        Cache cache = open(directory_.path(), limit, Size(0));
+        write(cache, *oracle_, 0, 2, 100, seeds[0]);
+        os::install(nullptr);
+      });
+      const pid_t any = fork_child([&] {
+        Cache cache = open(directory_.path(), limit, Size(0));
+        write(cache, *oracle_, 1, 2, 100'000, seeds[1]);
+      });
+      ::usleep(static_cast<useconds_t>(random() % 6000));
+      ::kill(any, SIGKILL);
+      for (const pid_t pid : {named, any}) {
+        const int status = wait_for(pid, "a writer");
+        if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) {
+          ++kills;
+          ++kills_at[pid == named ? at : "a random instant"];
+        } else {
+          EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << "a writer ended with wait status " << status;
+        }
+      }
+      // Whoever opens the store next finds everything, without rebuilding.
+      if (round % 16 == 0) {
+        const pid_t checker = fork_child([&] {
+          Cache cache = open(directory_.path(), limit, Size(0));
+          for (std::uint64_t key = 0; key < k_keys; ++key) look(cache, *oracle_, key, may_vanish);
+          if (cache.stats()[Counter::rebuilt] != 0) throw std::runtime_error("the store was rebuilt in the same boot");
+        });
+        const int status = wait_for(checker, "a checker");
+        EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+      }
+      if (oracle_->failures.load() != 0) break;
+    }
+    oracle_->stop.store(true);
+    for (const pid_t reader : readers) {
+      const int status = wait_for(reader, "a reader");
+      EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << "a reader ended with wait status " << status;
+    }
+    EXPECT_EQ(oracle_->failures.load(), 0U);
+    EXPECT_GE(kills, kills_wanted);
+    EXPECT_GT(oracle_->lookups.load(), static_cast<std::uint64_t>(kills_wanted));
+    for (const auto& [name, count] : kills_at) std::printf("  %5d kills at %s\n", count, name.c_str());
+    std::printf("  %d kills, %llu lookups meanwhile\n", kills, static_cast<unsigned long long>(oracle_->lookups.load()));
+  }
+
+ private:
+  Shared<Oracle> oracle_;
+  test::TemporaryDirectory directory_;
+};
+
+// The long run takes a new store every 2000 kills, which bounds the disk it needs.
+void kill_often(const std::string& limit, bool may_vanish, int kills) {
+  for (int stage = 0; stage < (test::long_run() ? 10 : 1); ++stage) {
+    Stage().run(limit, may_vanish, test::long_run() ? 2000 : kills);
+  }
+}
+
+TEST(Kill, NothingPublishedIsLostAndNothingWrongIsSeenWhenNothingIsReclaimed) { kill_often("16GiB", false, 1200); }
+
+TEST(Kill, NothingWrongIsSeenWhileTheStoreReclaims) { kill_often("24MiB", true, 1000); }
+
+}  // namespace
+}  // namespace larder

@@ -1,0 +1,184 @@
+// What a damaged store may do: forget. One byte flipped, a file cut short, a file gone, before the store is
+// opened: a lookup then gives the current value or nothing, never another value, one that was
+// overwritten, or one that was removed, and nothing crashes.
+//
+// The damage is done to copies of one small store, both in the boot that wrote it (with verification
+// `always`) and as if the machine had been restarted since (with verification `boot`).
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <larder/larder.hpp>
+
+#include "support/roles.hpp"
+#include "support/temporary_directory.hpp"
+#include "support/values.hpp"
+
+namespace larder {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t k_boot_id_offset = 64;  // in v1/control, see docs/internals/store-format.md
+
+// What every lookup may answer besides "nothing".
+const std::map<std::string, std::optional<std::string>>& truth() {
+  static const std::map<std::string, std::optional<std::string>> values = {
+      {"small", "a small value"},
+      {"empty", ""},
+      {"overwritten", "the second value"},
+      {"removed", std::nullopt},
+      {"view", std::string(17'000, 'v')},       // handed out as a view of the mapping
+      {"own segment", std::string(300'000, 's')},  // with this limit, a file of its own
+  };
+  return values;
+}
+
+Options options_for(const fs::path& directory, Verification verification) {
+  return {.directory = directory, .store = Size("16MiB"), .memory = 0, .write = WriteMode::through, .verification = verification};
+}
+
+using Files = std::map<std::string, std::string>;  // relative path -> content
+
+Files read_tree(const fs::path& directory) {
+  Files files;
+  for (const auto& entry : fs::recursive_directory_iterator(directory)) {
+    if (!entry.is_regular_file()) continue;
+    std::ifstream file(entry.path(), std::ios::binary);
+    files[fs::relative(entry.path(), directory).string()] = {std::istreambuf_iterator<char>(file), {}};
+  }
+  return files;
+}
+
+void write_tree(const fs::path& directory, const Files& files) {
+  fs::remove_all(directory);
+  for (const auto& [name, content] : files) {
+    fs::create_directories((directory / name).parent_path());
+    fs::permissions((directory / name).parent_path(), fs::perms::owner_all);
+    std::ofstream(directory / name, std::ios::binary) << content;
+  }
+  fs::permissions(directory, fs::perms::owner_all);
+}
+
+class Damage : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    Cache cache = Cache::open(options_for(original_, Verification::boot)).value();
+    const auto put = [&](const std::string& key, const std::string& value) {
+      cache.put<std::string_view>(Key{key}, std::string(value));
+    };
+    put("removed", "once here");
+    put("overwritten", "the first value");
+    for (const auto& [key, value] : truth()) {
+      if (value) put(key, *value);
+    }
+    ASSERT_TRUE(cache.remove(Key{"removed"}));
+    cache = Cache::open({.store = Size(0)}).value();  // closes the store
+    whole_ = read_tree(original_);
+    ASSERT_GE(whole_.size(), 5U);
+  }
+
+  // Looks everything up in a store of these files; returns how many values were found.
+  int look(const Files& files, Verification verification, bool rebooted, const std::string& what) {
+    Files damaged = files;
+    if (rebooted && damaged.contains("v1/control") && damaged["v1/control"].size() > k_boot_id_offset) {
+      damaged["v1/control"][k_boot_id_offset] ^= 0x55;
+    }
+    const fs::path directory = scratch_.path() / "copy";
+    write_tree(directory, damaged);
+    Result<Cache> cache = Cache::open(options_for(directory, verification));
+    if (!cache) {
+      EXPECT_EQ(cache.error().code(), Errc::incompatible_format) << what << ": " << cache.error().what();
+      return 0;
+    }
+    int found = 0;
+    for (const auto& [key, value] : truth()) {
+      const auto answer = cache->get<std::string_view>(Key{key});
+      if (!answer) continue;
+      ++found;
+      EXPECT_TRUE(value && **answer == *value) << what << ": a wrong value of `" << key << "`";
+    }
+    // Whatever is broken, computing goes on.
+    EXPECT_EQ(*cache->get_or_compute(Key{"new"}, [] { return 1; }), 1) << what;
+    return found;
+  }
+
+  // Both ways in which damage is met.
+  void look_both_ways(const Files& files, const std::string& what) {
+    look(files, Verification::always, false, what);
+    look(files, Verification::boot, true, what + ", after a restart");
+  }
+
+  const Files& whole() const { return whole_; }
+  int all() const { return static_cast<int>(truth().size()) - 1; }
+
+ private:
+  test::TemporaryDirectory scratch_;
+  fs::path original_ = scratch_.path() / "original";
+  Files whole_;
+};
+
+TEST_F(Damage, TheWholeStoreAnswersEverythingAlsoAfterARestart) {
+  EXPECT_EQ(look(whole(), Verification::always, false, "whole"), all());
+  EXPECT_EQ(look(whole(), Verification::boot, true, "whole, after a restart"), all());
+  EXPECT_EQ(look(whole(), Verification::process, true, "whole, after a restart"), all());
+}
+
+TEST_F(Damage, AnyFlippedByteIsAMissOrHarmless) {
+  std::size_t flips = 0;
+  for (const auto& [name, content] : whole()) {
+    for (std::size_t at = 0; at < content.size(); ++at) {
+      // Every byte, but of long runs of one byte (a large value, unused room) a sample; the long run
+      // takes every byte of those too, but for the large files' unused room.
+      const bool in_run = at >= 64 && at + 64 < content.size() &&
+                          content.compare(at - 64, 128, std::string(128, content[at])) == 0;
+      const std::size_t sample = test::long_run() ? 61 : 4099;
+      if (in_run && at % sample != 0) continue;
+      Files damaged = whole();
+      damaged[name][at] = static_cast<char>(damaged[name][at] ^ (1 << (at % 8)));
+      look_both_ways(damaged, name + " byte " + std::to_string(at) + " flipped");
+      ++flips;
+      if (HasFailure()) return;
+    }
+  }
+  std::printf("  %zu bytes flipped, twice each\n", flips);
+  EXPECT_GT(flips, 1000U);
+}
+
+TEST_F(Damage, AnyFileCutShortIsAMissOrHarmless) {
+  for (const auto& [name, content] : whole()) {
+    for (std::size_t length = 0; length < content.size(); length += 1 + length / 7) {
+      Files damaged = whole();
+      damaged[name].resize(length);
+      look_both_ways(damaged, name + " cut to " + std::to_string(length));
+      if (HasFailure()) return;
+    }
+  }
+}
+
+TEST_F(Damage, AnyFileGoneIsAMissOrHarmless) {
+  for (const auto& [name, content] : whole()) {
+    Files damaged = whole();
+    damaged.erase(name);
+    look_both_ways(damaged, name + " gone");
+  }
+}
+
+TEST_F(Damage, FilesThatTakeEachOthersPlaceAreAMissOrHarmless) {
+  for (const auto& [one, unused] : whole()) {
+    for (const auto& [other, unused_too] : whole()) {
+      if (one >= other) continue;
+      Files damaged = whole();
+      std::swap(damaged[one], damaged[other]);
+      look_both_ways(damaged, one + " and " + other + " exchanged");
+    }
+  }
+}
+
+}  // namespace
+}  // namespace larder

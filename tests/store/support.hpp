@@ -1,0 +1,134 @@
+// What the tests of the store share: a directory that goes away, a store on it, short ways to put and get,
+// and hands to damage files with.
+#pragma once
+
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "observe/counters.hpp"
+#include "os/os.hpp"
+#include "store/control.hpp"
+#include "store/store.hpp"
+
+namespace larder::store::test {
+
+inline constexpr std::uint64_t k_mib = std::uint64_t{1} << 20;
+
+class Directory {
+ public:
+  Directory() {
+    std::string name = (std::filesystem::temp_directory_path() / "larder-store-XXXXXX").string();
+    if (::mkdtemp(name.data()) == nullptr) std::abort();
+    path_ = name;
+  }
+  ~Directory() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  Directory(const Directory&) = delete;
+  Directory& operator=(const Directory&) = delete;
+  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+  [[nodiscard]] Paths files() const { return {path_}; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+// One process's store, as far as the files can tell.
+struct Process {
+  explicit Process(const Directory& directory, std::optional<std::uint64_t> limit = 64 * k_mib,
+                   Verification verification = Verification::boot)
+      : options{directory.path(), limit, verification, &counters,
+                [this](const Event& event) { events.push_back(event); }} {
+    open();
+  }
+  void open() {
+    auto opened = Store::open(options);
+    if (!opened) {
+      ADD_FAILURE() << opened.error().what();
+      std::abort();
+    }
+    store = *std::move(opened);
+  }
+  void reopen() {
+    store.reset();
+    open();
+  }
+  Put put(const Key& key, std::string_view value, std::int64_t expires_ms = k_no_expiry) {
+    const Bytes bytes = std::as_bytes(std::span(value));
+    return store->put(key, {"text", 5, 7, expires_ms}, std::span(&bytes, 1), store->stamp(key));
+  }
+  std::optional<std::string> get(const Key& key, std::int64_t now_ms = 0) {
+    const Lookup lookup = store->get(key, now_ms);
+    if (!lookup.found) return std::nullopt;
+    return text(lookup.found->value);
+  }
+  static std::string text(Bytes bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
+  [[nodiscard]] std::uint64_t counted(Counter counter) const {
+    return counters.totals()[static_cast<std::size_t>(counter)];
+  }
+
+  observe::Counters counters;
+  std::vector<Event> events;
+  StoreOptions options;
+  std::unique_ptr<Store> store;
+};
+
+// Bytes that differ from place to place and from seed to seed.
+inline std::string noise(std::size_t bytes, std::uint64_t seed) {
+  std::string text(bytes, '\0');
+  std::uint64_t state = seed * 0x9e3779b97f4a7c15ULL + 1;
+  for (char& c : text) {
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    c = static_cast<char>(state >> 32);
+  }
+  return text;
+}
+
+// Changes one byte of a file.
+inline void flip(const std::filesystem::path& path, std::uint64_t offset, std::uint8_t mask = 0xff) {
+  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekg(static_cast<std::streamoff>(offset));
+  const int old = file.get();
+  file.seekp(static_cast<std::streamoff>(offset));
+  file.put(static_cast<char>(old ^ mask));
+  ASSERT_TRUE(file.good()) << path;
+}
+
+// What a restart of the machine does to a store that nobody has open: the boot id is another one.
+inline void reboot(const Directory& directory) {
+  flip(directory.files().control(), offsetof(ControlPage, boot_id));
+}
+
+inline std::vector<std::filesystem::path> segment_files(const Directory& directory) {
+  std::vector<std::filesystem::path> files;
+  for (const auto& entry : std::filesystem::directory_iterator(directory.files().segments())) {
+    files.push_back(entry.path());
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+// Refuses calls, or does something at a named point.
+class Twin : public os::Hooks {
+ public:
+  Twin() { os::install(this); }
+  ~Twin() override { os::install(nullptr); }
+  int before(os::Call call, const std::string& path) override { return refuse ? refuse(call, path) : 0; }
+  void reached(const char* point) override {
+    if (at) at(point);
+  }
+  std::function<int(os::Call, const std::string&)> refuse;
+  std::function<void(std::string_view)> at;
+};
+
+}  // namespace larder::store::test
