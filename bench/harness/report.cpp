@@ -1,5 +1,6 @@
 #include "harness/report.hpp"
 
+#include <cmath>
 #include <cstdio>
 #include <iomanip>
 #include <ostream>
@@ -19,6 +20,7 @@ std::string short_number(double value) {
 }
 
 std::string exact_number(double value) {
+  if (!std::isfinite(value)) return "null";  // a ratio to nothing
   char text[32];
   std::snprintf(text, sizeof(text), "%.9g", value);
   return text;

@@ -19,9 +19,9 @@ std::vector<SizeClass> size_classes(const Options& options) {
             {"1MiB", 1024 * 1024, 8, 8, 4}};
   }
   const std::uint64_t small = options.large ? 1'000'000 : 200'000;
-  return {{"100B", 100, small, 50'000, 20'000},
-          {"1KiB", 1024, small, 50'000, 20'000},
-          {"16KiB", 16 * 1024, 20'000, 20'000, 4'000},
+  return {{"100B", 100, small, 20'000, 10'000},
+          {"1KiB", 1024, small, 20'000, 10'000},
+          {"16KiB", 16 * 1024, 20'000, 20'000, 2'000},
           {"1MiB", 1024 * 1024, 1'000, 500, 128}};
 }
 

@@ -24,12 +24,12 @@ struct Options {
   std::filesystem::path json;
 };
 
-// A directory that is new, and gone when this is.
+// A directory that is new, and gone when this is. Its parent must be there.
 class Scratch {
  public:
   explicit Scratch(std::filesystem::path path) : path_(std::move(path)) {
     std::filesystem::remove_all(path_);
-    std::filesystem::create_directories(path_);
+    std::filesystem::create_directory(path_);
   }
   ~Scratch() {
     std::error_code ignored;

@@ -6,7 +6,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <memory>
+#include <algorithm>
 #include <stdexcept>
 
 #include "harness/timing.hpp"
@@ -29,38 +29,44 @@ struct Source {
   std::uint64_t generation = 0;
 };
 
-// The reading for one repetition that took `ns`: ns a put, or MB/s of large values.
-std::vector<double> reading(const Source& source, std::int64_t ns, bool large) {
-  if (!large) return {static_cast<double>(ns) / static_cast<double>(source.keys.size())};
-  return {static_cast<double>(source.bytes.size()) * 1e3 / static_cast<double>(ns)};
+// From here on bandwidth is what matters, and a multiple of a plain write.
+constexpr std::uint64_t k_large = 1'000'000;
+
+// The reading for a repetition that put `puts` values since `start`: ns a put, or MB/s of large values.
+std::vector<double> reading(const Source& source, std::uint64_t puts, std::int64_t start) {
+  const auto ns = static_cast<double>(now_ns() - start);
+  if (source.value_bytes < k_large) return {ns / static_cast<double>(puts)};
+  return {static_cast<double>(puts * source.value_bytes) * 1e3 / ns};
 }
 
 template <class P>
-std::int64_t time_puts(const std::filesystem::path& directory, Source& source) {
+std::vector<double> time_puts(const std::filesystem::path& directory, Source& source) {
   const Scratch scratch(directory);
-  P peer(scratch.path(), {source.value_bytes, source.keys.size()});
+  std::uint64_t puts = source.keys.size();
+  if constexpr (std::is_same_v<P, Files>) puts = std::min(puts, Files::k_puts_max);
+  P peer(scratch.path(), {source.value_bytes, puts});
   const std::vector<std::byte> small(100);
   peer.put(Key(source.keys.size()), small);
   source.renew();
   const std::int64_t start = now_ns();
-  for (std::uint64_t i = 0; i < source.keys.size(); ++i) peer.put(source.keys[i], source.value(i));
-  return now_ns() - start;
+  for (std::uint64_t i = 0; i < puts; ++i) peer.put(source.keys[i], source.value(i));
+  return reading(source, puts, start);
 }
 
-std::int64_t time_plain_write(const std::filesystem::path& directory, Source& source) {
+std::vector<double> time_plain_write(const std::filesystem::path& directory, Source& source) {
   const Scratch scratch(directory);
   source.renew();
   const std::int64_t start = now_ns();
   const int fd = open((scratch.path() / "plain").c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   for (std::uint64_t i = 0; i < source.keys.size(); ++i) Files::write_all(fd, source.value(i));
   close(fd);
-  return now_ns() - start;
+  return reading(source, source.keys.size(), start);
 }
 
 void put(Bench& bench, const SizeClass& size) {
   const std::string experiment = "put/" + std::string(size.name);
   if (!bench.wants(experiment)) return;
-  const bool large = size.bytes >= 1'000'000;
+  const bool large = size.bytes >= k_large;
   const std::filesystem::path directory = bench.directory() / "put";
   Source source(size);
   std::vector<Contender> contenders;
@@ -70,13 +76,10 @@ void put(Bench& bench, const SizeClass& size) {
         return bench.skip(experiment, "sqlite", "a value may have at most 1,000,000,000 bytes");
       }
     }
-    contenders.push_back({std::string(P::k_name) + " put", is_larder<P>,
-                          [&] { return reading(source, time_puts<P>(directory, source), large); }});
-  });
-  if (large) {
     contenders.push_back(
-        {"plain write()", false, [&] { return reading(source, time_plain_write(directory, source), large); }});
-  }
+        {std::string(P::k_name) + " put", is_larder<P>, [&] { return time_puts<P>(directory, source); }});
+  });
+  if (large) contenders.push_back({"plain write()", false, [&] { return time_plain_write(directory, source); }});
   bench.race(experiment,
              std::to_string(size.puts) + " puts of " + std::to_string(size.bytes) +
                  " bytes a repetition into a new store, no sync; close not included",

@@ -53,21 +53,21 @@ void store_hit(Bench& bench, const SizeClass& size) {
   if (!bench.wants(experiment) && !full) return;
 
   const Scratch scratch(bench.directory() / "store_hit");
-  const Setup setup{size.bytes, size.records};
-  const std::vector<Lookup> lookups = uniform_lookups(size.records, size.lookups);
   std::vector<Contender> contenders;
   std::vector<Contender> contenders_full;
   for_each_peer([&]<class P>(std::type_identity<P>) {
     const std::filesystem::path directory = scratch.path() / P::k_name;
+    Setup setup{size.bytes, size.records};
+    if constexpr (std::is_same_v<P, Files>) setup.records = std::min(setup.records, Files::k_records_max);
+    const auto lookups = std::make_shared<const std::vector<Lookup>>(uniform_lookups(setup.records, size.lookups));
     Child(fill_role(P::k_name, directory, setup)).join();
     const auto peer = std::make_shared<P>(directory, setup);
-    for (std::uint64_t i = 0; i < size.records; ++i) look(*peer, How::copy, {Key(i), i}, size.bytes);
+    for (std::uint64_t i = 0; i < setup.records; ++i) look(*peer, How::copy, {Key(i), i}, size.bytes);
     for (const Access& access : P::accesses()) {
       const How how = access.how;
       contenders.push_back(
-          {access.label, is_larder<P>, [=, &lookups] { return time_lookups(*peer, how, lookups, size.bytes); }});
-      contenders_full.push_back(
-          {access.label, is_larder<P>, [=, &lookups] { return time_full_reads(*peer, how, lookups); }});
+          {access.label, is_larder<P>, [=] { return time_lookups(*peer, how, *lookups, size.bytes); }});
+      contenders_full.push_back({access.label, is_larder<P>, [=] { return time_full_reads(*peer, how, *lookups); }});
     }
   });
   const std::string ran = std::to_string(size.records) + " records of " + std::to_string(size.bytes) +

@@ -18,10 +18,14 @@ namespace bench {
 class Files {
  public:
   static constexpr const char* k_name = "files";
+  // More take minutes to make and to remove, and each lookup and put costs nearly the same.
+  static constexpr std::uint64_t k_records_max = 10'000;
+  static constexpr std::uint64_t k_puts_max = 1'000;
   static std::vector<Access> accesses() { return {{How::view, "file mmap"}, {How::copy, "file read"}}; }
   static std::string configuration() {
-    return "open, fstat, read or mmap, close; put writes a temporary file and renames it; neither key nor value is "
-           "verified";
+    return "open, fstat, read or mmap, close; put writes a temporary file and renames it; at most 10000 files, 1000 in "
+           "a round of puts; neither "
+           "key nor value is verified";
   }
 
   Files(const std::filesystem::path& directory, const Setup&) : root_(directory.string() + "/") {

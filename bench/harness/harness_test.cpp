@@ -1,0 +1,96 @@
+// A benchmark with a wrong median lies quietly; here the arithmetic of the harness is held against known answers.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <map>
+#include <sstream>
+#include <string>
+
+#include "harness/race.hpp"
+#include "harness/random.hpp"
+#include "harness/report.hpp"
+#include "harness/statistics.hpp"
+#include "harness/workload.hpp"
+
+namespace bench {
+namespace {
+
+TEST(Statistics, TheQuantileIsTheNearestRank) {
+  const std::vector<int> samples = {50, 10, 40, 20, 30};
+  EXPECT_EQ(quantile(samples, 0.0), 10);
+  EXPECT_EQ(quantile(samples, 0.5), 30);
+  EXPECT_EQ(quantile(samples, 0.8), 40);
+  EXPECT_EQ(quantile(samples, 0.99), 50);
+}
+
+TEST(Statistics, TheMedianOfAnEvenNumberOfReadingsIsTheMeanOfTheMiddleTwo) {
+  const Summary summary = summarize({8, 1, 4, 2});
+  EXPECT_DOUBLE_EQ(summary.median, 3);
+  EXPECT_DOUBLE_EQ(summary.min, 1);
+  EXPECT_DOUBLE_EQ(summary.max, 8);
+}
+
+TEST(Statistics, RatiosPairReadingsOfTheSameRound) {
+  EXPECT_EQ(ratios({2, 30}, {1, 10}), (std::vector<double>{2, 3}));
+}
+
+TEST(Random, ZipfDrawsRanksInProportionToTheirWeights) {
+  const Zipf zipf(1000, 0.99);
+  Random random(1);
+  std::map<std::uint64_t, int> drawn;
+  for (int i = 0; i < 1'000'000; ++i) ++drawn[zipf(random)];
+  EXPECT_NEAR(static_cast<double>(drawn[0]) / drawn[9], std::pow(10.0, 0.99), 0.3);
+  EXPECT_LT(drawn.rbegin()->first, 1000U);
+}
+
+TEST(Random, APermutationHasEveryNumberOnce) {
+  Random random(1);
+  std::vector<std::uint32_t> numbers = permutation(100, random);
+  EXPECT_FALSE(std::ranges::is_sorted(numbers));
+  std::ranges::sort(numbers);
+  for (std::uint32_t i = 0; i < 100; ++i) EXPECT_EQ(numbers[i], i);
+}
+
+TEST(Workload, AValueOfAnotherRecordOrAShorterOneIsNoticed) {
+  std::vector<std::byte> value(100);
+  fill_value(value, 7);
+  EXPECT_NO_THROW(expect_value(value, 100, 7));
+  EXPECT_THROW(expect_value(value, 100, 8), std::runtime_error);
+  EXPECT_THROW(expect_value(Bytes(value).first(50), 100, 7), std::runtime_error);
+}
+
+TEST(Race, ContendersTakeTurnsAndTheFirstRoundDoesNotCount) {
+  std::string turns;
+  const auto contender = [&turns](const char* name, bool ours) {
+    return Contender{name, ours, [&turns, name]() -> std::vector<double> {
+                       turns += name;
+                       return {static_cast<double>(turns.size())};
+                     }};
+  };
+  const std::vector<Table> tables = race("x", "", {{"m"}}, {contender("a", true), contender("b", false)}, 2);
+  EXPECT_EQ(turns, "ababab");
+  ASSERT_EQ(tables.size(), 1U);
+  EXPECT_EQ(tables[0].series[0].readings, (std::vector<double>{3, 5}));
+  EXPECT_EQ(tables[0].series[1].readings, (std::vector<double>{4, 6}));
+}
+
+TEST(Report, TheBestPeerIsNeverOursAndFollowsTheDirectionOfTheMetric) {
+  Table table{"x", "", {"m", Better::lower}, {{"ours", true, {1}}, {"slow", false, {9}}, {"quick", false, {2}}}};
+  EXPECT_EQ(table.reference()->contender, "ours");
+  EXPECT_EQ(table.best_peer()->contender, "quick");
+  table.metric.better = Better::higher;
+  EXPECT_EQ(table.best_peer()->contender, "slow");
+}
+
+TEST(Report, JsonEscapesTextAndSaysNullWhereARatioHasNoValue) {
+  Report report({{{"command", "a \"b\"\n"}}, 1});
+  std::ostringstream table;
+  report.add({"x", "", {"m"}, {{"ours", true, {1}}, {"nothing", false, {0}}}}, table);
+  std::ostringstream json;
+  report.write_json(json);
+  EXPECT_NE(json.str().find(R"("command": "a \"b\"\u000a")"), std::string::npos) << json.str();
+  EXPECT_NE(json.str().find(R"("larder_over_this": {"median": null)"), std::string::npos) << json.str();
+}
+
+}  // namespace
+}  // namespace bench
