@@ -16,6 +16,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <string>
 #include <string_view>
@@ -113,7 +114,9 @@ class LARDER_API Key {
   // exactly one well-formed key.
   static Result<Key> from_canonical(std::span<const std::byte> canonical);
 
-  [[nodiscard]] std::span<const std::byte> canonical() const noexcept;
+  [[nodiscard]] std::span<const std::byte> canonical() const noexcept { return {data(), size_}; }
+  // Bytes of memory that the key takes beyond the object.
+  [[nodiscard]] std::size_t outside_bytes() const noexcept { return is_inside() ? 0 : size_; }
   // The digest of the canonical bytes: what the index and the policy know of the key.
   [[nodiscard]] const Digest& fingerprint() const noexcept { return fingerprint_; }
 
@@ -124,7 +127,7 @@ class LARDER_API Key {
   [[nodiscard]] std::string short_text() const;
 
   friend bool operator==(const Key& a, const Key& b) noexcept {
-    return a.fingerprint_ == b.fingerprint_ && std::ranges::equal(a.canonical(), b.canonical());
+    return a.fingerprint_ == b.fingerprint_ && a.size_ == b.size_ && std::memcmp(a.data(), b.data(), a.size_) == 0;
   }
 
  private:
@@ -136,7 +139,13 @@ class LARDER_API Key {
   // Holds a copy of the bytes and their digest.
   void adopt(std::span<const std::byte> canonical);
   void hold(std::span<const std::byte> canonical);
-  [[nodiscard]] std::byte* outside() const noexcept;  // null: the bytes are inside
+  [[nodiscard]] bool is_inside() const noexcept { return size_ <= k_inline_bytes; }
+  [[nodiscard]] std::byte* outside() const noexcept {  // null: the bytes are inside
+    std::byte* pointer = nullptr;
+    if (!is_inside()) std::memcpy(&pointer, storage_.data(), sizeof pointer);
+    return pointer;
+  }
+  [[nodiscard]] const std::byte* data() const noexcept { return is_inside() ? storage_.data() : outside(); }
 
   Digest fingerprint_;
   std::uint32_t size_ = 0;

@@ -158,12 +158,6 @@ void Key::hold(std::span<const std::byte> canonical) {
   size_ = static_cast<std::uint32_t>(canonical.size());
 }
 
-std::byte* Key::outside() const noexcept {
-  std::byte* pointer = nullptr;
-  if (size_ > k_inline_bytes) std::memcpy(&pointer, storage_.data(), sizeof(pointer));
-  return pointer;
-}
-
 Key::Key(const Key& other) : fingerprint_(other.fingerprint_) {
   hold(other.canonical());
 }
@@ -181,11 +175,6 @@ Key& Key::operator=(Key&& other) noexcept {
 }
 Key::~Key() {
   delete[] outside();
-}
-
-std::span<const std::byte> Key::canonical() const noexcept {
-  const std::byte* pointer = outside();
-  return {pointer != nullptr ? pointer : storage_.data(), size_};
 }
 
 Result<Key> Key::from_canonical(std::span<const std::byte> canonical) {

@@ -5,16 +5,9 @@
 #include <utility>
 
 namespace larder::memory {
-namespace {
-
-// Key::canonical() up to this length lives in the Key.
-constexpr std::size_t k_inline_key_bytes = 44;
-
-}  // namespace
 
 std::uint64_t charge(const Key& key, std::uint64_t value_weight) {
-  const std::size_t key_bytes = key.canonical().size();
-  const std::uint64_t beside = k_entry_overhead + (key_bytes > k_inline_key_bytes ? key_bytes : 0);
+  const std::uint64_t beside = k_entry_overhead + key.outside_bytes();
   return value_weight > UINT64_MAX - beside ? UINT64_MAX : value_weight + beside;
 }
 

@@ -1,7 +1,7 @@
 // The observe room: counting what happens, at a price that no hit feels.
 //
-// Counters are striped: a thread adds to a stripe of its own (a relaxed add to a cache line that other
-// threads rarely touch); reading sums the stripes. What was counted is added to the store's shared
+// Counters are striped: each of the first threads has a stripe for itself, to which it adds with a plain
+// load and store; the threads beyond share one and add atomically. Reading sums the stripes. What was counted is added to the store's shared
 // table now and then (share()), so that the tool sees it while the process lives and after.
 #pragma once
 
@@ -28,7 +28,7 @@ class Counters {
   void share(std::span<std::atomic<std::uint64_t>> shared) noexcept;
 
  private:
-  static constexpr std::size_t k_stripes = 16;
+  static constexpr std::size_t k_stripes = 64;
   struct alignas(64) Stripe {
     std::array<std::atomic<std::uint64_t>, k_counters> counts{};
   };

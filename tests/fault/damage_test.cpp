@@ -48,15 +48,25 @@ using Files = std::map<std::string, std::string>;  // relative path -> content
 Files read_tree(const fs::path& directory) {
   Files files;
   for (const auto& entry : fs::recursive_directory_iterator(directory)) {
-    if (!entry.is_regular_file()) continue;
+    if (!entry.is_regular_file() || entry.path().parent_path().filename() == "locks") continue;
     std::ifstream file(entry.path(), std::ios::binary);
     files[fs::relative(entry.path(), directory).string()] = {std::istreambuf_iterator<char>(file), {}};
   }
   return files;
 }
 
+// Makes the directory hold exactly these files (and the lock files, which are empty).
 void write_tree(const fs::path& directory, const Files& files) {
-  fs::remove_all(directory);
+  if (fs::exists(directory)) {
+    std::vector<fs::path> others;
+    for (const auto& entry : fs::recursive_directory_iterator(directory)) {
+      const std::string name = fs::relative(entry.path(), directory).string();
+      if (entry.is_regular_file() && !files.contains(name) && entry.path().parent_path().filename() != "locks") {
+        others.push_back(entry.path());
+      }
+    }
+    for (const fs::path& other : others) fs::remove(other);
+  }
   for (const auto& [name, content] : files) {
     fs::create_directories((directory / name).parent_path());
     fs::permissions((directory / name).parent_path(), fs::perms::owner_all);
@@ -64,6 +74,9 @@ void write_tree(const fs::path& directory, const Files& files) {
   }
   fs::permissions(directory, fs::perms::owner_all);
 }
+
+// Memory-backed where there is such a place: thousands of small stores are written.
+fs::path scratch_parent() { return fs::exists("/dev/shm") ? "/dev/shm" : fs::temp_directory_path(); }
 
 class Damage : public ::testing::Test {
  protected:
@@ -118,7 +131,7 @@ class Damage : public ::testing::Test {
   int all() const { return static_cast<int>(truth().size()) - 1; }
 
  private:
-  test::TemporaryDirectory scratch_;
+  test::TemporaryDirectory scratch_{scratch_parent()};
   fs::path original_ = scratch_.path() / "original";
   Files whole_;
 };

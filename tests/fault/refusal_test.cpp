@@ -88,7 +88,7 @@ TEST_P(RefusedCall, LosesNoResultWhenTheStoreIsOpen) {
       cache.remove(Key{"k", 5});
       cache.clear();
     }
-    if (hooks.refused() > 0) EXPECT_GT(faults(cache.stats()), 0U) << "a refused call is counted";
+    EXPECT_TRUE(hooks.refused() == 0 || faults(cache.stats()) > 0) << "a refused call is counted";
     EXPECT_TRUE(computes(cache, 100, 110, 30'000)) << "it works on when the world is well again";
   }
 }
@@ -119,7 +119,7 @@ INSTANTIATE_TEST_SUITE_P(All, RefusedCall,
                                            Refusal{os::Call::lock, ENOLCK, "NoLocks"},
                                            Refusal{os::Call::list, EIO, "ListError"},
                                            Refusal{os::Call::make_directory, EROFS, "MakeDirectoryReadOnly"}),
-                         [](const auto& info) { return info.param.name; });
+                         [](const auto& refusal) { return refusal.param.name; });
 
 // Runs `body` in a child that is root of its own user and mount namespaces, where it may mount; returns
 // its exit status, or nothing where the system allows no such namespaces.

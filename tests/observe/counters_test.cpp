@@ -11,8 +11,8 @@ namespace {
 
 using SharedTable = std::array<std::atomic<std::uint64_t>, k_counters>;
 
-constexpr int k_threads = 24;  // more than there are stripes
-constexpr std::uint64_t k_rounds = 5000;
+constexpr int k_threads = 80;  // more than there are stripes
+constexpr std::uint64_t k_rounds = 2000;
 
 std::uint64_t total(const Counters& counters, Counter counter) {
   return counters.totals()[static_cast<std::size_t>(counter)];
