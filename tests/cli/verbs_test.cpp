@@ -357,7 +357,10 @@ TEST_F(Verbs, VerifyFindsASoundStoreSound) {
   EXPECT_EQ(ran.status, 0) << ran.err;
   EXPECT_NE(ran.out.find("0 damaged"), std::string::npos) << ran.out;
   const nlohmann::json json = this->json({"verify"});
-  EXPECT_EQ(json["damaged"], 0);
+  EXPECT_EQ(json["damaged"], nlohmann::json::array());
+  EXPECT_EQ(json["records"], 2);
+  const std::string progress = larder({"verify", "--progress"}).err;
+  EXPECT_EQ(progress.find("{\"bytes_all\":"), 0U) << progress;
 }
 
 TEST_F(Verbs, VerifyFindsADamagedValueAndEndsWith4) {
@@ -369,7 +372,8 @@ TEST_F(Verbs, VerifyFindsADamagedValueAndEndsWith4) {
   }
   const Ran ran = larder({"verify"});
   EXPECT_EQ(ran.status, 4) << ran.out << ran.err;
-  EXPECT_NE(ran.out.find("1 damaged"), std::string::npos) << ran.out;
+  EXPECT_NE(ran.out.find(": 1 damaged\n"), std::string::npos) << ran.out;
+  EXPECT_EQ(json({"verify"})["damaged"][0]["key"], "a");
 }
 
 TEST_F(Verbs, AFullStandardOutputIsAnError) {

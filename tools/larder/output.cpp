@@ -171,15 +171,15 @@ Progress::~Progress() {
   if (drawn_) write_error("\r\x1b[K");
 }
 
-void Progress::update(std::uint64_t done, std::uint64_t total, std::uint64_t bytes) {
+void Progress::update(std::uint64_t bytes_done, std::uint64_t bytes_all) {
   if (!lines_ && !redraw_) return;
   const auto now = std::chrono::steady_clock::now();
-  if (done != total && now - last_ < std::chrono::milliseconds(100)) return;
+  if (bytes_done != bytes_all && now - last_ < std::chrono::milliseconds(100)) return;
   last_ = now;
   if (lines_) {
-    say_json({{"event", "progress"}, {"done", done}, {"total", total}, {"bytes", bytes}});
+    say_json({{"event", "progress"}, {"bytes_done", bytes_done}, {"bytes_all", bytes_all}});
   } else {
-    write_error(fmt::format("\r\x1b[K{} of {} entries, {}", done, total, format_size(bytes)));
+    write_error(fmt::format("\r\x1b[K{} of {}", format_size(bytes_done), format_size(bytes_all)));
     drawn_ = true;
   }
 }

@@ -92,7 +92,7 @@ class Progress {
   ~Progress();
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
-  void update(std::uint64_t done, std::uint64_t total, std::uint64_t bytes);
+  void update(std::uint64_t bytes_done, std::uint64_t bytes_all);
 
  private:
   bool lines_;

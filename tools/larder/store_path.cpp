@@ -24,14 +24,11 @@ void require_store(const std::filesystem::path& directory) {
                 "larder exec -- COMMAND makes one there; --dir or LARDER_DIR names another directory"};
 }
 
-Result<Cache> open_store(const std::filesystem::path& directory, Verification verification,
-                         std::function<void(const Event&)> on_event) {
+Result<Cache> open_store(const std::filesystem::path& directory) {
   Options options;
   options.directory = directory;
   options.memory = 0;
   options.write = WriteMode::through;
-  options.verification = verification;
-  options.on_event = std::move(on_event);
   Result<Cache> cache = Cache::open(options);
   if (!cache) return cache;
   const Stats stats = cache->stats();
@@ -42,10 +39,10 @@ Result<Cache> open_store(const std::filesystem::path& directory, Verification ve
   return Error(code, stats.degraded, fmt::format("larder doctor --dir {}", directory.string()));
 }
 
-Cache open_existing(const Globals& globals, Verification verification, std::function<void(const Event&)> on_event) {
+Cache open_existing(const Globals& globals) {
   const std::filesystem::path directory = store_path(globals);
   require_store(directory);
-  Result<Cache> cache = open_store(directory, verification, std::move(on_event));
+  Result<Cache> cache = open_store(directory);
   if (!cache) throw failure_of(cache.error());
   return *std::move(cache);
 }

@@ -17,13 +17,10 @@ namespace larder::tool {
 // Throws Failure(no_store), with the next step, unless there is a store.
 void require_store(const std::filesystem::path& directory);
 
-// Opens the store; `on_event` is told of faults. Fails too if the cache would work without its store.
-[[nodiscard]] Result<Cache> open_store(const std::filesystem::path& directory,
-                                       Verification verification = Verification::boot,
-                                       std::function<void(const Event&)> on_event = {});
+// Opens the store. Fails too if the cache would work without its store.
+[[nodiscard]] Result<Cache> open_store(const std::filesystem::path& directory);
 // Opens a store that exists, or throws Failure: verbs that ask a question make nothing.
-[[nodiscard]] Cache open_existing(const Globals& globals, Verification verification = Verification::boot,
-                                  std::function<void(const Event&)> on_event = {});
+[[nodiscard]] Cache open_existing(const Globals& globals);
 
 // Why the last value given to `cache` is not in its store, from its counters; the code is what the verb ends with.
 [[nodiscard]] Error why_not_stored(const Cache& cache);
