@@ -77,6 +77,7 @@ bool Space::make_room(std::uint64_t bytes, bool entry_needed) {
     if (all[victim.slot].id.load() != 0) pending += reserved;
     if (has_room(bytes, entry_needed)) return true;
   }
+  control_.page().cramped.fetch_add(1);
   return false;
 }
 

@@ -49,7 +49,7 @@ Store::~Store() {
     return;
   }
   body_->appender->give_up(INT64_MAX);
-  body_->segments->retire_all();
+  body_->segments->end();
 }
 
 Lookup Store::get(const Key& key, std::int64_t now_ms) {
@@ -222,9 +222,11 @@ void Store::maintain() {
   }
   body_->appender->give_up(base::monotonic_ns() - k_append_idle_ns);
   if (body_->displaced.load()) {
-    body_->segments->retire_all();
+    body_->segments->close_idle();
     return;
   }
+  const std::uint64_t cramped = body_->files.control.page().cramped.load();
+  if (body_->cramped_seen.exchange(cramped) != cramped) body_->segments->close_idle();
   body_->segments->close_retired();
 }
 
