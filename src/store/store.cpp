@@ -163,9 +163,9 @@ void Store::clear() {
   body_->generations->bump_all();
   os::reached("store.clear.stamped");
   // Numbers given out from here on belong to values that were stamped after the clear, or are withdrawn.
-  body_->space->raise_floor(body_->files.control.page().sequence.fetch_add(1));
+  body_->files.control.raise_floor(body_->files.control.page().sequence.fetch_add(1));
   os::reached("store.clear.floored");
-  body_->files.control.page().forgotten.store(1);
+  body_->files.control.page().forgotten.fetch_or(k_forgot_slots);
   body_->index->slots().clear();
   body_->generations->bump_all();
   os::reached("store.clear.cleared");

@@ -89,6 +89,60 @@ TEST(Rebuild, AFooterThatIsDamagedIsNotNeeded) {
   for (int i = 0; i < 30; ++i) EXPECT_TRUE(process.get(Key{"k", i}) == noise(50'000, 1)) << i;
 }
 
+TEST(Rebuild, DamageOfWhatHidAValueDoesNotBringItBack) {
+  // The value; what hides it, in another segment; damage to the latter.
+  for (const bool overwritten : {true, false}) {
+    for (const bool deleted : {true, false}) {
+      const Directory directory;
+      Process one(directory);
+      Process two(directory);
+      ASSERT_EQ(one.put(Key{"k"}, "old"), Put::stored);
+      ASSERT_EQ(two.put(Key{"bystander"}, "x"), Put::stored);
+      if (overwritten) {
+        ASSERT_EQ(two.put(Key{"k"}, "new"), Put::stored);
+      } else {
+        ASSERT_TRUE(two.store->remove(Key{"k"}));
+      }
+      one.store.reset();
+      two.store.reset();
+      reboot(directory);
+      if (deleted) {
+        std::filesystem::remove(segment_files(directory).back());
+      } else {
+        flip(segment_files(directory).back(), std::filesystem::file_size(segment_files(directory).back()) - 100);
+      }
+      Process later(directory);
+      EXPECT_EQ(later.get(Key{"k"}), std::nullopt) << overwritten << deleted;
+      ASSERT_EQ(later.put(Key{"k"}, "newest"), Put::stored);
+      later.store.reset();
+      reboot(directory);
+      later.open();
+      EXPECT_EQ(later.get(Key{"k"}), "newest");
+    }
+  }
+}
+
+TEST(Rebuild, ADamagedFloorOrSequenceIsSafe) {
+  const Directory directory;
+  Process process(directory);
+  ASSERT_EQ(process.put(Key{"k"}, "old"), Put::stored);
+  process.store.reset();
+  flip(directory.files().control(), offsetof(ControlPage, sequence) + 5, 1);
+  process.open();
+  ASSERT_EQ(process.put(Key{"k"}, "new"), Put::stored);
+  EXPECT_EQ(process.get(Key{"k"}), "new");
+  process.store.reset();
+  flip(directory.files().control(), offsetof(ControlPage, floor) + 7, 0x40);
+  reboot(directory);
+  process.open();
+  EXPECT_EQ(process.get(Key{"k"}), std::nullopt);
+  ASSERT_EQ(process.put(Key{"k"}, "newest"), Put::stored);
+  process.store.reset();
+  reboot(directory);
+  process.open();
+  EXPECT_EQ(process.get(Key{"k"}), "newest");
+}
+
 TEST(Rebuild, ALostIndexOrGenerationTableIsMadeAnew) {
   for (const char* name : {"index.1", "gen"}) {
     SCOPED_TRACE(name);
