@@ -75,6 +75,7 @@ Result<void> Appender::write(const Writable& segment, const RecordParts& parts, 
   SegmentEntry& entry = control_.segment(segment.slot);
   entry.last_sequence.store(parts.sequence, std::memory_order_relaxed);
   entry.records.store(entry.records.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  if (parts.kind == Kind::tombstone) entry.hiding.store(parts.sequence, std::memory_order_relaxed);
   entry.committed.store(extent.end, std::memory_order_release);
   os::reached("store.append.committed");
   if (parts.kind == Kind::value) {
@@ -226,7 +227,7 @@ void Appender::tombstone_locked(const Key& key) {
     trouble_.note(written.error(), segment_->file.path());
   }
   // Without a tombstone only forgetting everything up to now keeps the key removed after a rebuild.
-  space_.raise_floor(parts.sequence);
+  control_.raise_floor(parts.sequence);
 }
 
 void Appender::give_up(std::int64_t idle_since_ns) {

@@ -28,6 +28,7 @@ struct Store::Body {
   std::optional<Space> space;
   std::optional<Appender> appender;
   std::atomic<std::uint64_t> retired_seen{0};
+  std::atomic<std::uint64_t> cramped_seen{0};
   std::atomic<bool> displaced{false};  // the directory is no longer this store's
 
   // Lets go of what others have retired since this was last asked: they wait for its room.

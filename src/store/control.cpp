@@ -68,6 +68,7 @@ Result<Control> Control::create(const Paths& paths, const Geometry& geometry, st
   page.next_segment_id = 1;
   page.index_number = 1;
   page.limit = limit;
+  page.floor_inverse = ~std::uint64_t{0};
   return control;
 }
 
@@ -89,6 +90,18 @@ Result<Control> Control::open(const Paths& paths) {
   control.slots_ = control.page().segment_slots;
   if (*size != control.geometry().control_bytes()) return damaged(paths.control(), "has the wrong size");
   return control;
+}
+
+std::uint64_t Control::floor() const noexcept {
+  const std::uint64_t floor = page().floor.load();
+  return floor == ~page().floor_inverse.load() ? floor : UINT64_MAX;
+}
+
+void Control::raise_floor(std::uint64_t sequence) const noexcept {
+  std::atomic<std::uint64_t>& floor = page().floor;
+  std::uint64_t now = floor.load();
+  while (now < sequence && !floor.compare_exchange_weak(now, sequence)) continue;
+  page().floor_inverse.store(~floor.load());
 }
 
 bool Control::in_place(const Paths& paths) const {

@@ -223,15 +223,22 @@ struct ControlPage {
   alignas(64) std::atomic<std::uint64_t> retired;
   alignas(64) std::atomic<std::uint64_t> limit;
   alignas(64) std::atomic<std::uint64_t> floor;
+  std::atomic<std::uint64_t> floor_inverse;
   alignas(64) std::atomic<std::uint64_t> making;
   alignas(64) std::atomic<std::uint64_t> forgotten;
+  alignas(64) std::atomic<std::uint64_t> cramped;
 };
 static_assert(offsetof(ControlPage, checksum) == 48 && offsetof(ControlPage, boot_id) == 64 &&
               offsetof(ControlPage, sequence) == 128 && offsetof(ControlPage, next_segment_id) == 192 &&
               offsetof(ControlPage, index_number) == 256 && offsetof(ControlPage, retired) == 320 &&
               offsetof(ControlPage, limit) == 384 && offsetof(ControlPage, floor) == 448 &&
-              offsetof(ControlPage, making) == 512 && offsetof(ControlPage, forgotten) == 576 &&
+              offsetof(ControlPage, floor_inverse) == 456 && offsetof(ControlPage, making) == 512 &&
+              offsetof(ControlPage, forgotten) == 576 && offsetof(ControlPage, cramped) == 640 &&
               sizeof(ControlPage) <= k_page_bytes);
+
+// Bits of ControlPage::forgotten.
+inline constexpr std::uint64_t k_forgot_records = 1;  // a record that no slot leads to is gone
+inline constexpr std::uint64_t k_forgot_slots = 2;    // there may be records, not gone, that no slot leads to
 
 enum class SegmentState : std::uint32_t { free = 0, open = 1, sealed = 2, retired = 3, unlinked = 4 };
 enum class SegmentKind : std::uint32_t { shared = 0, single = 1 };
@@ -244,11 +251,13 @@ struct alignas(64) SegmentEntry {
   std::atomic<std::uint64_t> reserved;
   std::atomic<std::uint64_t> last_sequence;
   std::atomic<std::uint64_t> records;
-  std::array<std::byte, 16> zero;
+  std::atomic<std::uint64_t> hiding;
+  std::array<std::byte, 8> zero;
 };
 static_assert(sizeof(SegmentEntry) == 64 && offsetof(SegmentEntry, state) == 8 && offsetof(SegmentEntry, kind) == 12 &&
               offsetof(SegmentEntry, committed) == 16 && offsetof(SegmentEntry, reserved) == 24 &&
-              offsetof(SegmentEntry, last_sequence) == 32 && offsetof(SegmentEntry, records) == 40);
+              offsetof(SegmentEntry, last_sequence) == 32 && offsetof(SegmentEntry, records) == 40 &&
+              offsetof(SegmentEntry, hiding) == 48);
 
 // The first bytes of `gen` and `stats`.
 struct TablePage {

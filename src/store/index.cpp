@@ -131,8 +131,11 @@ Index::Published Index::publish(const Key& key, Location at, std::uint64_t seque
 
   Matches others = matches(key.fingerprint(), key.canonical());
   others_seen |= std::ranges::any_of(others.all(), [&](const Match& match) { return match.slot != taken; });
-  // Where records were forgotten, somebody may remember one of this key that no slot leads to.
-  if (others_seen || control_.page().forgotten.load() != 0) generations_.bump(key.fingerprint());
+  // Where records were forgotten, there may be an older one that no slot leads to, and where they are gone
+  // somebody may remember one.
+  const std::uint64_t forgotten = control_.page().forgotten.load();
+  if (others_seen || (forgotten & k_forgot_slots) != 0) control_.segment(at.segment).hiding.store(sequence);
+  if (others_seen || forgotten != 0) generations_.bump(key.fingerprint());
   os::reached("store.publish.stamped");
   for (const Match& match : others.all()) {
     if (match.slot == taken) continue;

@@ -83,7 +83,7 @@ class Index {
 
  private:
   // From now on "no older record" does not mean that nobody remembers one.
-  void note_forgotten() noexcept { control_.page().forgotten.store(1); }
+  void note_forgotten() noexcept { control_.page().forgotten.fetch_or(k_forgot_slots); }
 
   struct Match {
     Slot* slot;

@@ -90,6 +90,13 @@ Result<void> create(const StoreOptions& options, Opened& store) {
   return {};
 }
 
+// A sequence number that was given out must not be given out again: newer records would seem older.
+bool sequence_plausible(const Control& control) {
+  const std::uint64_t next = control.page().sequence.load();
+  return std::ranges::all_of(control.segments(),
+                             [next](const SegmentEntry& entry) { return entry.last_sequence.load() < next; });
+}
+
 // Opens what is there. False: it must be made anew.
 Result<bool> adopt(Opened& store, bool alone, Trouble& trouble) {
   Result<Control> control = Control::open(store.paths);
@@ -97,7 +104,7 @@ Result<bool> adopt(Opened& store, bool alone, Trouble& trouble) {
   ControlPage& page = control->page();
   const os::BootId boot = os::boot_id();
   // Somebody else uses the store: then the machine has not restarted since.
-  bool trusted = !alone || (page.boot_id == boot && boot != os::BootId{});
+  bool trusted = !alone || (page.boot_id == boot && boot != os::BootId{} && sequence_plausible(*control));
 
   Result<Table> gen = Table::open(store.paths.gen(), k_gen_magic, page.uuid, k_gen_bytes);
   if (!gen && !alone) return false;

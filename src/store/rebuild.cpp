@@ -18,6 +18,7 @@ struct Salvaged {
   std::uint64_t file_bytes = 0;
   std::uint64_t committed = 0;
   std::uint64_t last_sequence = 0;
+  std::uint64_t hiding = UINT64_MAX;  // as in the segment table; not known: the highest
   bool single = false;
   std::vector<FooterItem> items;
 };
@@ -109,7 +110,7 @@ Result<std::vector<Salvaged>> salvage_all(const Paths& paths, const Control& con
   std::ranges::sort(segments, std::ranges::greater(), &Salvaged::last_sequence);
   while (segments.size() > control.segments().size()) {
     if (Result<void> gone = os::unlink(paths.segment(segments.back().id)); !gone) return gone.error();
-    control.page().floor = std::max(control.page().floor.load(), segments.back().last_sequence);
+    control.raise_floor(segments.back().last_sequence);
     segments.pop_back();
   }
   return segments;
@@ -124,7 +125,7 @@ struct Candidate {
 };
 
 void fill_index(Slots& index, const Control& control, std::vector<Salvaged>& segments) {
-  const std::uint64_t floor = control.page().floor.load();
+  const std::uint64_t floor = control.floor();
   std::vector<Candidate> candidates;
   for (std::uint32_t slot = 0; slot < segments.size(); ++slot) {
     for (const FooterItem& item : segments[slot].items) {
@@ -146,6 +147,20 @@ void fill_index(Slots& index, const Control& control, std::vector<Salvaged>& seg
   }
 }
 
+// What the segment table said before the restart is believed as far as it makes the store forget: where a
+// segment has lost records that hid older ones elsewhere, those are not to come back.
+void account_for_losses(const Control& control, std::vector<Salvaged>& segments) {
+  for (const SegmentEntry& entry : control.segments()) {
+    const SegmentState state = entry.state.load();
+    if (state != SegmentState::open && state != SegmentState::sealed) continue;
+    const auto found = std::ranges::find(segments, entry.id.load(), &Salvaged::id);
+    const bool whole = found != segments.end() && found->committed >= entry.committed.load();
+    const std::uint64_t kept = found != segments.end() ? found->last_sequence : 0;
+    if (found != segments.end()) found->hiding = entry.hiding.load();
+    if (!whole && entry.hiding.load() > kept) control.raise_floor(entry.hiding.load());
+  }
+}
+
 }  // namespace
 
 Result<void> rebuild(const Paths& paths, const Control& control, Trouble& trouble) {
@@ -154,6 +169,8 @@ Result<void> rebuild(const Paths& paths, const Control& control, Trouble& troubl
   os::reached("store.rebuild.begun");
   Result<std::vector<Salvaged>> segments = salvage_all(paths, control, trouble);
   if (!segments) return segments.error();
+
+  account_for_losses(control, *segments);
 
   std::uint64_t sequence = page.sequence.load();
   std::uint64_t last_id = page.next_segment_id.load();
@@ -167,9 +184,14 @@ Result<void> rebuild(const Paths& paths, const Control& control, Trouble& troubl
     entry.reserved = base::align_up(segment.file_bytes, k_page_bytes);
     entry.last_sequence = segment.last_sequence;
     entry.records = segment.items.size();
+    entry.hiding = std::min(segment.hiding, segment.last_sequence);
     entry.state = SegmentState::sealed;
     sequence = std::max(sequence, segment.last_sequence);
     last_id = std::max(last_id, segment.id);
+  }
+  if (control.floor() == UINT64_MAX) {  // damaged: nothing of before is to be found, everything of later is
+    page.floor = sequence;
+    page.floor_inverse = ~sequence;
   }
   os::reached("store.rebuild.listed");
 

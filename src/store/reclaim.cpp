@@ -84,6 +84,7 @@ bool Space::make_room(std::uint64_t bytes, bool entry_needed) {
     if (all[victim.slot].id.load() != 0) pending += reserved;
     if (has_room(bytes, entry_needed)) return true;
   }
+  control_.page().cramped.fetch_add(1);
   return false;
 }
 
@@ -104,8 +105,8 @@ void Space::drop_lease(std::uint32_t slot) {
 void Space::retire(std::uint32_t slot) {
   SegmentEntry& entry = control_.segment(slot);
   // A rebuild must not bring back what a tombstone or a newer record in this segment hides.
-  raise_floor(entry.last_sequence.load());
-  control_.page().forgotten.store(1);
+  control_.raise_floor(entry.last_sequence.load());
+  control_.page().forgotten.fetch_or(k_forgot_records);
   entry.state.store(SegmentState::retired);
   control_.page().retired.fetch_add(1);
   trouble_.count(Counter::segments_reclaimed);
@@ -260,6 +261,7 @@ Space::Granted<Writable> Space::make_segment(SegmentKind kind, std::uint64_t byt
   entry.committed.store(sizeof header);
   entry.last_sequence.store(0);
   entry.records.store(0);
+  entry.hiding.store(0);
   entry.state.store(SegmentState::open);
   control_.page().making.store(0);
   os::reached("store.segment.listed");
@@ -291,12 +293,6 @@ void Space::discard(const Writable& segment) {
   if (budget) retire(segment.slot);
   drop_lease(segment.slot);
   if (budget) finish(segment.slot);
-}
-
-void Space::raise_floor(std::uint64_t sequence) noexcept {
-  std::atomic<std::uint64_t>& floor = control_.page().floor;
-  std::uint64_t now = floor.load();
-  while (now < sequence && !floor.compare_exchange_weak(now, sequence)) continue;
 }
 
 void Space::settle() {

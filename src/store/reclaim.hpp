@@ -63,9 +63,6 @@ class Space {
   // Retires every segment that nobody is writing to.
   void retire_all();
 
-  // A rebuild ignores records of up to this sequence, so that what they were hidden by may be forgotten.
-  void raise_floor(std::uint64_t sequence) noexcept;
-
   // What counts against the limit.
   [[nodiscard]] std::uint64_t bytes_used() const noexcept;
 

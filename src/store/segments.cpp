@@ -128,6 +128,11 @@ bool Segments::close_locked(std::uint32_t slot) {
   return true;
 }
 
+void Segments::close_idle() {
+  const std::lock_guard lock(mutex_);
+  for (std::uint32_t slot = 0; slot < places_.size(); ++slot) close_locked(slot);
+}
+
 void Segments::close_retired() {
   const std::lock_guard lock(mutex_);
   for (std::uint32_t slot = 0; slot < places_.size(); ++slot) {
@@ -138,9 +143,9 @@ void Segments::close_retired() {
   }
 }
 
-void Segments::retire_all() noexcept {
+void Segments::end() noexcept {
   ended_.store(true);
-  for (std::uint32_t slot = 0; slot < places_.size(); ++slot) close(slot);
+  close_idle();
 }
 
 }  // namespace larder::store

@@ -108,10 +108,12 @@ class Segments : public std::enable_shared_from_this<Segments> {
   [[nodiscard]] bool in_use(std::uint32_t slot) const noexcept;
   // Unmaps the segment unless a Pin needs it. True if this process does not have it mapped afterwards.
   bool close(std::uint32_t slot);
+  // Unmaps every segment that no Pin needs: somebody is short of room, and cannot tell idle from needed.
+  void close_idle();
   // Unmaps every retired segment that no Pin needs.
   void close_retired();
   // The Store goes: unmaps what no Pin needs, and the rest as its Pins go.
-  void retire_all() noexcept;
+  void end() noexcept;
 
  private:
   Segments(const Paths& paths, const Control& control, Trouble& trouble);

@@ -49,7 +49,7 @@ Store::~Store() {
     return;
   }
   body_->appender->give_up(INT64_MAX);
-  body_->segments->retire_all();
+  body_->segments->end();
 }
 
 Lookup Store::get(const Key& key, std::int64_t now_ms) {
@@ -163,9 +163,9 @@ void Store::clear() {
   body_->generations->bump_all();
   os::reached("store.clear.stamped");
   // Numbers given out from here on belong to values that were stamped after the clear, or are withdrawn.
-  body_->space->raise_floor(body_->files.control.page().sequence.fetch_add(1));
+  body_->files.control.raise_floor(body_->files.control.page().sequence.fetch_add(1));
   os::reached("store.clear.floored");
-  body_->files.control.page().forgotten.store(1);
+  body_->files.control.page().forgotten.fetch_or(k_forgot_slots);
   body_->index->slots().clear();
   body_->generations->bump_all();
   os::reached("store.clear.cleared");
@@ -222,9 +222,11 @@ void Store::maintain() {
   }
   body_->appender->give_up(base::monotonic_ns() - k_append_idle_ns);
   if (body_->displaced.load()) {
-    body_->segments->retire_all();
+    body_->segments->close_idle();
     return;
   }
+  const std::uint64_t cramped = body_->files.control.page().cramped.load();
+  if (body_->cramped_seen.exchange(cramped) != cramped) body_->segments->close_idle();
   body_->segments->close_retired();
 }
 

@@ -1,0 +1,194 @@
+// What the world does to a store: refusals of the system, bytes that changed, files that went. Never a wrong
+// value; a counter and one event say what happened.
+#include <cerrno>
+
+#include "store/inspect.hpp"
+#include "store/support.hpp"
+
+namespace larder::store {
+namespace {
+
+using namespace test;
+
+TEST(StoreDamage, AFlippedByteOfAValueIsAMissAndToldOnce) {
+  const Directory directory;
+  Process process(directory, std::nullopt, Verification::always);
+  const std::string small = noise(1000, 1);
+  const std::string large = noise(300'000, 2);
+  ASSERT_EQ(process.put(Key{"small"}, small), Put::stored);
+  ASSERT_EQ(process.put(Key{"large"}, large), Put::stored);
+  const std::uint64_t end = std::filesystem::file_size(segment_files(directory).front());
+  flip(segment_files(directory).front(), end - 1000);
+  flip(segment_files(directory).front(), 64 + 256);
+  EXPECT_EQ(process.store->get(Key{"large"}, 0).miss, Miss::damaged);
+  EXPECT_EQ(process.store->get(Key{"small"}, 0).miss, Miss::damaged);
+  EXPECT_EQ(process.store->get(Key{"small"}, 0).miss, Miss::absent) << "its slot is gone";
+  EXPECT_EQ(process.counted(Counter::fault_damaged_record), 2u);
+  EXPECT_EQ(process.events.size(), 1u);
+  const Verified verified = verify(directory.path()).value();
+  EXPECT_EQ(verified.damaged.size(), 2u);
+  EXPECT_NE(verified.damaged.front().key.find("small"), std::string::npos);
+  EXPECT_EQ(verified.records, 0u);
+}
+
+TEST(StoreDamage, AViewIsVerifiedOnceABootUnlessMoreIsAskedFor) {
+  const Directory directory;
+  Process process(directory);
+  ASSERT_EQ(process.put(Key{"view"}, noise(100'000, 1)), Put::stored);
+  process.store.reset();
+  reboot(directory);
+  flip(segment_files(directory).front(), 50'000);
+  for (const Verification verification : {Verification::boot, Verification::process, Verification::always}) {
+    Process after(directory, std::nullopt, verification);
+    EXPECT_FALSE(after.store->get(Key{"view"}, 0).found);
+    after.store.reset();
+    reboot(directory);
+  }
+}
+
+TEST(StoreDamage, AMissingOrShortSegmentIsAMiss) {
+  for (const bool removed : {true, false}) {
+    const Directory directory;
+    Process process(directory);
+    ASSERT_EQ(process.put(Key{"k"}, "v"), Put::stored);
+    process.store.reset();
+    const std::filesystem::path file = segment_files(directory).front();
+    if (removed) {
+      std::filesystem::remove(file);
+    } else {
+      std::filesystem::resize_file(file, 100);
+    }
+    process.open();
+    EXPECT_EQ(process.store->get(Key{"k"}, 0).miss, Miss::damaged);
+    EXPECT_EQ(process.counted(Counter::fault_damaged_file), 1u);
+    EXPECT_EQ(process.put(Key{"k"}, "w"), Put::stored);
+    EXPECT_EQ(process.get(Key{"k"}), "w");
+  }
+}
+
+TEST(StoreDamage, ADamagedIndexNeverLeadsToAnotherKeysValue) {
+  const Directory directory;
+  Process process(directory);
+  for (int i = 0; i < 2000; ++i) process.put(Key{"k", i}, "value " + std::to_string(i));
+  process.store.reset();
+  const std::filesystem::path index = directory.files().index(1);
+  for (std::uint64_t at = 3; at < std::filesystem::file_size(index); at += 5)
+    flip(index, at, static_cast<std::uint8_t>(at));
+  process.open();
+  int found = 0;
+  for (int i = 0; i < 2000; ++i) {
+    const std::optional<std::string> value = process.get(Key{"k", i});
+    if (!value) continue;
+    EXPECT_EQ(value, "value " + std::to_string(i));
+    ++found;
+  }
+  EXPECT_LT(found, 2000);
+}
+
+TEST(StoreDamage, ARefusedCallIsAFaultWithItsCounterAndNothingIsLost) {
+  struct Case {
+    os::Call call;
+    int code;
+    Counter counter;
+  };
+  for (const Case& refused :
+       {Case{os::Call::write, ENOSPC, Counter::fault_no_space}, Case{os::Call::write, EIO, Counter::fault_io},
+        Case{os::Call::open, EMFILE, Counter::fault_io}, Case{os::Call::open, EACCES, Counter::fault_permission},
+        Case{os::Call::lock, ENOLCK, Counter::fault_io}}) {
+    const Directory directory;
+    Process process(directory);
+    {
+      Twin twin;
+      twin.refuse = [&](os::Call call, const std::string&) { return call == refused.call ? refused.code : 0; };
+      EXPECT_EQ(process.put(Key{"k"}, "v"), Put::fault);
+      EXPECT_EQ(process.put(Key{"large"}, noise(5 * k_mib, 1)), Put::fault);
+    }
+    EXPECT_GT(process.counted(refused.counter), 0u);
+    EXPECT_FALSE(process.events.empty());
+    EXPECT_EQ(process.get(Key{"k"}), std::nullopt);
+    EXPECT_EQ(process.put(Key{"k"}, "v"), Put::stored);
+    EXPECT_EQ(process.put(Key{"large"}, noise(5 * k_mib, 1)), Put::stored);
+    EXPECT_EQ(process.get(Key{"k"}), "v");
+    EXPECT_EQ(check(directory.path()).value(), std::vector<std::string>{});
+  }
+}
+
+TEST(StoreDamage, AMappingThatIsRefusedIsADegradedMissAndNothingIsForgotten) {
+  const Directory directory;
+  Process process(directory);
+  ASSERT_EQ(process.put(Key{"k"}, "v"), Put::stored);
+  process.reopen();
+  {
+    Twin twin;
+    twin.refuse = [](os::Call call, const std::string&) { return call == os::Call::map ? ENOMEM : 0; };
+    EXPECT_EQ(process.store->get(Key{"k"}, 0).miss, Miss::degraded);
+  }
+  EXPECT_EQ(process.get(Key{"k"}), "v");
+}
+
+TEST(StoreDamage, AViewThatCannotBeReadIsAMiss) {
+  const Directory directory;
+  Process process(directory);
+  ASSERT_EQ(process.put(Key{"k"}, noise(100'000, 1)), Put::stored);
+  Twin twin;
+  twin.refuse = [](os::Call call, const std::string&) { return call == os::Call::populate ? EIO : 0; };
+  EXPECT_EQ(process.store->get(Key{"k"}, 0).miss, Miss::damaged);
+  EXPECT_EQ(process.counted(Counter::fault_io), 1u);
+}
+
+TEST(StoreDamage, ARemovalThatCannotBeWrittenDownStillHoldsAfterARestart) {
+  const Directory directory;
+  Process process(directory);
+  ASSERT_EQ(process.put(Key{"k"}, "v"), Put::stored);
+  {
+    Twin twin;
+    twin.refuse = [](os::Call call, const std::string&) { return call == os::Call::write ? EIO : 0; };
+    EXPECT_TRUE(process.store->remove(Key{"k"}));
+  }
+  EXPECT_EQ(process.get(Key{"k"}), std::nullopt);
+  process.store.reset();
+  reboot(directory);
+  process.open();
+  EXPECT_EQ(process.get(Key{"k"}), std::nullopt);
+}
+
+TEST(StoreDamage, ADirectoryThatWasDeletedIsNotUsedAnyMore) {
+  const Directory directory;
+  Process process(directory);
+  ASSERT_EQ(process.put(Key{"k"}, "v"), Put::stored);
+  std::filesystem::remove_all(directory.files().v1());
+  process.store->maintain();
+  EXPECT_EQ(process.store->get(Key{"k"}, 0).miss, Miss::degraded);
+  EXPECT_EQ(process.put(Key{"k"}, "w"), Put::fault);
+  EXPECT_EQ(process.events.size(), 1u);
+}
+
+TEST(StoreDamage, DirectoriesThatMayNotBeUsedAreRefusedAndUntouched) {
+  observe::Counters counters;
+  const auto code_of = [&](const Directory& directory) {
+    const auto store = Store::open({directory.path(), 16 * k_mib, Verification::boot, &counters, {}});
+    return store ? std::optional<Errc>() : store.error().code();
+  };
+  const Directory shared;
+  std::filesystem::permissions(shared.path(), std::filesystem::perms::group_write, std::filesystem::perm_options::add);
+  EXPECT_EQ(code_of(shared), Errc::permission);
+  const Directory newer;
+  std::filesystem::create_directory(newer.path() / "v2");
+  EXPECT_EQ(code_of(newer), Errc::incompatible_format);
+  EXPECT_FALSE(std::filesystem::exists(newer.path() / "v1"));
+  const Directory features;
+  {
+    Process process(features);
+    process.put(Key{"k"}, "v");
+  }
+  {
+    const Control control = Control::open(features.files()).value();
+    control.page().features = 1;
+    control.page().checksum = control_checksum(control.page());
+  }
+  EXPECT_EQ(code_of(features), Errc::incompatible_format);
+  EXPECT_EQ(segment_files(features).size(), 1u);
+}
+
+}  // namespace
+}  // namespace larder::store

@@ -1,0 +1,118 @@
+// Leases to compute: one holder among all threads and processes; the kernel releases what a killed process held.
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <thread>
+
+#include "store/support.hpp"
+
+namespace larder::store {
+namespace {
+
+using namespace test;
+
+TEST(Lease, OneHolderAmongThreadsAndProcesses) {
+  const Directory directory;
+  Process a(directory);
+  Process b(directory);
+  std::optional<Lease> held = a.store->try_lease(Key{"k"});
+  ASSERT_TRUE(held);
+  EXPECT_TRUE(held->held());
+  EXPECT_FALSE(a.store->try_lease(Key{"k"}));
+  EXPECT_FALSE(b.store->try_lease(Key{"k"}));
+  EXPECT_TRUE(b.store->try_lease(Key{"other"}));
+  held.reset();
+  EXPECT_TRUE(b.store->try_lease(Key{"k"}));
+}
+
+TEST(Lease, MovesAndOutlivesItsStore) {
+  const Directory directory;
+  Process other(directory);
+  auto process = std::make_unique<Process>(directory);
+  Lease moved;
+  {
+    std::optional<Lease> lease = process->store->try_lease(Key{"k"});
+    moved = *std::move(lease);
+  }
+  process.reset();
+  EXPECT_TRUE(moved.held());
+  EXPECT_FALSE(other.store->try_lease(Key{"k"}));
+  std::thread([&] { moved.release(); }).join();
+  EXPECT_TRUE(other.store->try_lease(Key{"k"}));
+}
+
+TEST(Lease, AWaiterGetsItWhenTheHolderLetsGo) {
+  const Directory directory;
+  Process a(directory);
+  Process b(directory);
+  for (Process* waiting : {&a, &b}) {
+    std::optional<Lease> held = a.store->try_lease(Key{"k"});
+    ASSERT_TRUE(held);
+    std::optional<Lease> got;
+    std::thread waiter([&] { got = waiting->store->wait_lease(Key{"k"}); });
+    held.reset();
+    waiter.join();
+    EXPECT_TRUE(got);
+  }
+}
+
+TEST(Lease, AKilledProcessReleasesIts) {
+  const Directory directory;
+  Process process(directory);
+  int ready[2];
+  ASSERT_EQ(::pipe(ready), 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    Process inside(directory);
+    const std::optional<Lease> lease = inside.store->try_lease(Key{"k"});
+    const char byte = lease ? '1' : '0';
+    if (::write(ready[1], &byte, 1) != 1) ::_exit(1);
+    ::pause();
+    ::_exit(0);
+  }
+  char byte = 0;
+  ASSERT_EQ(::read(ready[0], &byte, 1), 1);
+  ASSERT_EQ(byte, '1');
+  EXPECT_FALSE(process.store->try_lease(Key{"k"}));
+  ::kill(child, SIGKILL);
+  EXPECT_TRUE(process.store->wait_lease(Key{"k"}));
+  ::waitpid(child, nullptr, 0);
+  ::close(ready[0]);
+  ::close(ready[1]);
+}
+
+TEST(Lease, AForkedChildHoldsNeitherLeasesNorBreaksThem) {
+  const Directory directory;
+  Process process(directory);
+  std::optional<Lease> held = process.store->try_lease(Key{"k"});
+  ASSERT_EQ(process.put(Key{"view"}, noise(100'000, 1)), Put::stored);
+  Lookup view = process.store->get(Key{"view"}, 0);
+  int go[2];
+  ASSERT_EQ(::pipe(go), 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const bool same = Process::text(view.found->value) == noise(100'000, 1);
+    view.found.reset();
+    held.reset();
+    process.store.reset();
+    char byte = 0;
+    if (::read(go[0], &byte, 1) != 1) ::_exit(2);
+    ::_exit(same ? 0 : 1);
+  }
+  Process other(directory);
+  EXPECT_FALSE(other.store->try_lease(Key{"k"}));
+  held.reset();
+  EXPECT_TRUE(other.store->try_lease(Key{"k"})) << "the living child must not hold on to it";
+  ASSERT_EQ(::write(go[1], "x", 1), 1);
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  EXPECT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+  EXPECT_TRUE(Process::text(view.found->value) == noise(100'000, 1));
+  ::close(go[0]);
+  ::close(go[1]);
+}
+
+}  // namespace
+}  // namespace larder::store

@@ -1,0 +1,215 @@
+// After a restart of the machine the index is made anew from the segments: with a footer, without one, with
+// tombstones, and with damage. The newest whole record of a key wins; what is gone stays gone.
+#include <sys/wait.h>
+#include <unistd.h>
+#include <csignal>
+
+#include "store/inspect.hpp"
+#include "store/support.hpp"
+
+namespace larder::store {
+namespace {
+
+using namespace test;
+
+TEST(Rebuild, FindsEverythingFromFootersAndWithoutThem) {
+  const Directory directory;
+  Process process(directory);
+  for (int i = 0; i < 300; ++i)
+    ASSERT_EQ(process.put(Key{"k", i}, noise(30'000, static_cast<std::uint64_t>(i))), Put::stored);
+  ASSERT_EQ(process.put(Key{"large"}, noise(5 * k_mib, 7)), Put::stored);
+  ASSERT_EQ(process.put(Key{"k", 5}, "newer"), Put::stored);
+  ASSERT_GE(process.store->usage().segments, 3u) << "some are sealed, the last one is not";
+  process.store.reset();
+  reboot(directory);
+  process.open();
+  EXPECT_EQ(process.counted(Counter::rebuilt), 1u);
+  for (int i = 0; i < 300; ++i) {
+    EXPECT_EQ(process.get(Key{"k", i}), i == 5 ? "newer" : noise(30'000, static_cast<std::uint64_t>(i))) << i;
+  }
+  EXPECT_TRUE(process.get(Key{"large"}) == noise(5 * k_mib, 7));
+  EXPECT_EQ(check(directory.path()).value(), std::vector<std::string>{});
+  process.reopen();
+  EXPECT_EQ(process.counted(Counter::rebuilt), 1u) << "once";
+}
+
+TEST(Rebuild, WhatWasRemovedOrClearedStaysGone) {
+  const Directory directory;
+  Process process(directory);
+  process.put(Key{"removed"}, "x");
+  process.put(Key{"cleared"}, "x");
+  process.store->remove(Key{"removed"});
+  process.store.reset();
+  reboot(directory);
+  process.open();
+  EXPECT_EQ(process.get(Key{"removed"}), std::nullopt);
+  EXPECT_EQ(process.get(Key{"cleared"}), "x");
+  Process holds_a_segment_open(directory);
+  holds_a_segment_open.put(Key{"cleared", 2}, "x");
+  process.store->clear();
+  process.put(Key{"after"}, "y");
+  holds_a_segment_open.store.reset();
+  process.store.reset();
+  reboot(directory);
+  process.open();
+  EXPECT_EQ(process.get(Key{"cleared"}), std::nullopt);
+  EXPECT_EQ(process.get(Key{"cleared", 2}), std::nullopt);
+  EXPECT_EQ(process.get(Key{"after"}), "y");
+}
+
+TEST(Rebuild, AnOlderRecordDoesNotComeBackWhenTheNewerOnesSegmentWasReclaimed) {
+  const Directory directory;
+  Process old(directory, 16 * k_mib);
+  Process busy(directory, 16 * k_mib);
+  // `old` keeps its segment leased, so that it outlives those of `busy`.
+  ASSERT_EQ(old.put(Key{"overwritten"}, "old"), Put::stored);
+  ASSERT_EQ(old.put(Key{"removed"}, "old"), Put::stored);
+  ASSERT_EQ(busy.put(Key{"overwritten"}, "new"), Put::stored);
+  busy.store->remove(Key{"removed"});
+  for (int i = 0; i < 400; ++i) ASSERT_EQ(busy.put(Key{"k", i}, noise(100'000, 1)), Put::stored);
+  ASSERT_EQ(busy.get(Key{"overwritten"}), std::nullopt) << "reclaimed";
+  old.store.reset();
+  busy.store.reset();
+  reboot(directory);
+  Process later(directory, 16 * k_mib);
+  EXPECT_EQ(later.get(Key{"overwritten"}), std::nullopt);
+  EXPECT_EQ(later.get(Key{"removed"}), std::nullopt);
+  EXPECT_TRUE(later.get(Key{"k", 399}));
+}
+
+TEST(Rebuild, AFooterThatIsDamagedIsNotNeeded) {
+  const Directory directory;
+  Process process(directory, 16 * k_mib);
+  for (int i = 0; i < 30; ++i) ASSERT_EQ(process.put(Key{"k", i}, noise(50'000, 1)), Put::stored);
+  process.store.reset();
+  const std::filesystem::path first = segment_files(directory).front();
+  flip(first, std::filesystem::file_size(first) - 64);
+  reboot(directory);
+  process.open();
+  for (int i = 0; i < 30; ++i) EXPECT_TRUE(process.get(Key{"k", i}) == noise(50'000, 1)) << i;
+}
+
+TEST(Rebuild, DamageOfWhatHidAValueDoesNotBringItBack) {
+  // The value; what hides it, in another segment; damage to the latter.
+  for (const bool overwritten : {true, false}) {
+    for (const bool deleted : {true, false}) {
+      const Directory directory;
+      Process one(directory);
+      Process two(directory);
+      ASSERT_EQ(one.put(Key{"k"}, "old"), Put::stored);
+      ASSERT_EQ(two.put(Key{"bystander"}, "x"), Put::stored);
+      if (overwritten) {
+        ASSERT_EQ(two.put(Key{"k"}, "new"), Put::stored);
+      } else {
+        ASSERT_TRUE(two.store->remove(Key{"k"}));
+      }
+      one.store.reset();
+      two.store.reset();
+      reboot(directory);
+      if (deleted) {
+        std::filesystem::remove(segment_files(directory).back());
+      } else {
+        flip(segment_files(directory).back(), std::filesystem::file_size(segment_files(directory).back()) - 100);
+      }
+      Process later(directory);
+      EXPECT_EQ(later.get(Key{"k"}), std::nullopt) << overwritten << deleted;
+      ASSERT_EQ(later.put(Key{"k"}, "newest"), Put::stored);
+      later.store.reset();
+      reboot(directory);
+      later.open();
+      EXPECT_EQ(later.get(Key{"k"}), "newest");
+    }
+  }
+}
+
+TEST(Rebuild, ADamagedFloorOrSequenceIsSafe) {
+  const Directory directory;
+  Process process(directory);
+  ASSERT_EQ(process.put(Key{"k"}, "old"), Put::stored);
+  process.store.reset();
+  flip(directory.files().control(), offsetof(ControlPage, sequence) + 5, 1);
+  process.open();
+  ASSERT_EQ(process.put(Key{"k"}, "new"), Put::stored);
+  EXPECT_EQ(process.get(Key{"k"}), "new");
+  process.store.reset();
+  flip(directory.files().control(), offsetof(ControlPage, floor) + 7, 0x40);
+  reboot(directory);
+  process.open();
+  EXPECT_EQ(process.get(Key{"k"}), std::nullopt);
+  ASSERT_EQ(process.put(Key{"k"}, "newest"), Put::stored);
+  process.store.reset();
+  reboot(directory);
+  process.open();
+  EXPECT_EQ(process.get(Key{"k"}), "newest");
+}
+
+TEST(Rebuild, ALostIndexOrGenerationTableIsMadeAnew) {
+  for (const char* name : {"index.1", "gen"}) {
+    SCOPED_TRACE(name);
+    const Directory directory;
+    Process process(directory);
+    process.put(Key{"k"}, "v");
+    process.store.reset();
+    std::filesystem::remove(directory.files().v1() / name);
+    process.open();
+    EXPECT_EQ(process.get(Key{"k"}), "v");
+  }
+}
+
+TEST(Rebuild, ADamagedControlFileIsAColdStore) {
+  const Directory directory;
+  Process process(directory);
+  process.put(Key{"k"}, "v");
+  process.store.reset();
+  flip(directory.files().control(), 17);
+  process.open();
+  EXPECT_EQ(process.get(Key{"k"}), std::nullopt);
+  EXPECT_TRUE(segment_files(directory).empty());
+  EXPECT_EQ(process.put(Key{"k"}, "w"), Put::stored);
+  EXPECT_EQ(process.get(Key{"k"}), "w");
+}
+
+TEST(Rebuild, FilesThatAreNoSegmentsOfThisStoreAreDeleted) {
+  const Directory directory;
+  const Directory foreign;
+  Process process(directory);
+  Process other(foreign);
+  process.put(Key{"k"}, "mine");
+  other.put(Key{"k"}, "theirs");
+  process.store.reset();
+  std::filesystem::copy_file(segment_files(foreign).front(), directory.files().segment(99));
+  std::ofstream(directory.files().segments() / "junk") << "junk";
+  reboot(directory);
+  process.open();
+  EXPECT_EQ(process.get(Key{"k"}), "mine");
+  EXPECT_EQ(segment_files(directory).size(), 1u);
+}
+
+TEST(Rebuild, KilledAnywhereItIsBegunAgain) {
+  for (const char* point : {"store.rebuild.begun", "store.rebuild.listed", "store.rebuild.filled"}) {
+    SCOPED_TRACE(point);
+    const Directory directory;
+    Process process(directory);
+    for (int i = 0; i < 50; ++i) process.put(Key{"k", i}, noise(1000, 1));
+    process.store.reset();
+    reboot(directory);
+    const pid_t child = ::fork();
+    if (child == 0) {
+      Twin twin;
+      twin.at = [&](std::string_view reached) {
+        if (reached == point) ::raise(SIGKILL);
+      };
+      process.open();
+      ::_exit(0);
+    }
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    ASSERT_TRUE(WIFSIGNALED(status));
+    process.open();
+    EXPECT_EQ(process.counted(Counter::rebuilt), 1u);
+    for (int i = 0; i < 50; ++i) EXPECT_TRUE(process.get(Key{"k", i}) == noise(1000, 1));
+  }
+}
+
+}  // namespace
+}  // namespace larder::store
