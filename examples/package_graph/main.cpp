@@ -86,9 +86,6 @@ void ask_and_print(larder::Cache& cache, const Files& files) {
 }
 
 void run(const Arguments& arguments) {
-  if (arguments.files.size() == 1) {
-    std::puts("There is one list only (no apt lists: `apt-get update` brings them), so this will be a small graph.");
-  }
   larder::Cache cache = larder::Cache::open().value();
   ask_and_print(cache, arguments.files);
   if (arguments.twice) ask_and_print(cache, arguments.files);
@@ -112,7 +109,13 @@ int main(int count, char** words) {
     }
   }
   try {
-    if (arguments.files.empty()) arguments.files = package_graph::default_files();
+    if (arguments.files.empty()) {
+      arguments.files = package_graph::default_files();
+      if (arguments.files.size() == 1) {
+        std::puts(
+            "apt has no lists here (`apt-get update` brings them): this will be a small graph, of installed packages.");
+      }
+    }
     run(arguments);
     return 0;
   } catch (const larder::Error& error) {

@@ -135,6 +135,8 @@ std::optional<Decimal> take_decimal(std::string_view& text) {
   return decimal;
 }
 
+constexpr const char* k_size_max_help = "a size is at most 18446744073709551615 bytes";
+
 // `"2GB" (2 000 000 000 bytes) or "2GiB" (2 147 483 648 bytes)`: the two readings of a number with only
 // the letter of a unit. `digits` is the number as it was written.
 std::string both_readings(std::string_view digits, const Decimal& number, char letter) {
@@ -148,7 +150,7 @@ std::string both_readings(std::string_view digits, const Decimal& number, char l
     readings += readings.empty() ? "write \"" : " or \"";
     readings += std::string(digits) + std::string(unit->name) + "\" (" + grouped(*bytes) + " bytes)";
   }
-  return readings;
+  return readings.empty() ? k_size_max_help : readings;
 }
 
 constexpr const char* k_size_help = "write a number and a unit, for example \"512MiB\", \"2GB\" or \"10%\"";
@@ -209,7 +211,7 @@ Result<std::uint64_t> parse_size(std::string_view text, std::uint64_t whole) {
   const auto number = take_decimal(rest);
   if (!number) {
     const bool digits_only = !all.empty() && std::ranges::all_of(all, is_digit);
-    return not_a_size(all, digits_only ? "a size is at most 18446744073709551615 bytes" : k_size_help);
+    return not_a_size(all, digits_only ? k_size_max_help : k_size_help);
   }
   const std::string_view digits = all.substr(0, all.size() - rest.size());
   if (rest == "%") return parse_percentage(all, *number, whole);
@@ -227,7 +229,7 @@ Result<std::uint64_t> parse_size(std::string_view text, std::uint64_t whole) {
     return not_a_size(all, both_readings(digits, *number, name.front()));
   }
   const auto bytes = number->times(unit->bytes);
-  if (!bytes) return not_a_size(all, "a size is at most 18446744073709551615 bytes");
+  if (!bytes) return not_a_size(all, k_size_max_help);
   if (name.size() != rest.size()) {
     return not_a_size(all, "write \"" + std::string(digits) + std::string(unit->name) + "\", without a space");
   }

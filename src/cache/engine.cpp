@@ -363,7 +363,10 @@ PutOutcome Core::put(const Key& key, const Value& value, const Type& type, const
     write_back_->cancel(key);
     if (write_ == WriteMode::back && store_->contains(key, base::wall_ms())) store_->remove(key);
   }
-  return publish(key, value, type, terms.ttl, nanoseconds_of(terms.cost.value_or(std::chrono::nanoseconds(0))), {});
+  const PutOutcome outcome =
+      publish(key, value, type, terms.ttl, nanoseconds_of(terms.cost.value_or(std::chrono::nanoseconds(0))), {});
+  if (outcome.in_store == PutOutcome::Store::refused && write_ == WriteMode::through) store_->remove(key);
+  return outcome;
 }
 
 Answer Core::fulfil(Flight& flight, const Value& value, const Type& type, const EntryOptions& options) {

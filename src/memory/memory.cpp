@@ -63,7 +63,6 @@ Lookup MemoryTier::get(const Key& key, std::uint64_t stamp, std::int64_t (*now_m
     const EntryId id = part.shard.find(key);
     if (id == Shard::k_none) return lookup;
     const Entry& entry = part.shard[id];
-    __builtin_prefetch(entry.value.get(), 1);
     if (entry.stamp == stamp) {
       part.shard.used(id);
       lookup.found = Found{entry.value, entry.type, entry.cost_ns};

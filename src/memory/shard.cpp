@@ -29,8 +29,9 @@ void Shard::insert(Record record) {
   const policy::Traits traits{.fingerprint = fingerprint.low,
                               .weight = charge(record.key, record.entry.weight),
                               .cost_ns = record.entry.cost_ns};
+  const void* value = record.entry.value.get();
   const EntryId id = slab_.put(std::move(record));
-  table_.insert(tag(fingerprint), id);
+  table_.insert(tag(fingerprint), id, value);
   policy_->inserted(id, traits, now());
 }
 

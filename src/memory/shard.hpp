@@ -21,7 +21,7 @@ struct alignas(64) Record {
   Key key;
   Entry entry;
 };
-static_assert(sizeof(Record) == 128);
+static_assert(sizeof(Record) == 128, "k_entry_overhead was measured with this");
 
 // The tier's clock. Every shard counts its own uses and keeps up with the furthest of the others as well
 // as the policies' exactness asks for, so that threads seldom write it (see Shard::now).

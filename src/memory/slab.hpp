@@ -57,15 +57,13 @@ class Slab {
 
   // Block b holds the k_first << b numbers from (k_first << b) - k_first on.
   static constexpr std::uint32_t k_first = 16;
-  static std::size_t block_of(EntryId id) {
-    return static_cast<std::size_t>(std::bit_width(id + k_first) - std::bit_width(k_first));
-  }
+  static std::size_t block_of(EntryId id) { return static_cast<std::size_t>(std::bit_width((id / k_first + 1) / 2)); }
   [[nodiscard]] Room& room(EntryId id) const {
     const std::size_t block = block_of(id);
-    return blocks_[block][id + k_first - (std::size_t{k_first} << block)];
+    return blocks_[block][std::size_t{id} + k_first - (std::size_t{k_first} << block)];
   }
 
-  std::array<Block, 28> blocks_;  // up to 2^32 - 16 numbers
+  std::array<Block, 29> blocks_;  // enough for all 2^32 numbers
   EntryId end_ = 0;               // numbers ever given
   std::vector<EntryId> free_;
 };

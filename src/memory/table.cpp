@@ -4,7 +4,7 @@
 
 namespace larder::memory {
 
-void Table::insert(std::uint32_t tag, EntryId id) {
+void Table::insert(std::uint32_t tag, EntryId id, const void* value) {
   if ((taken_ + 1) * 4 > cells_.size() * 3) {
     std::vector<Cell> old(std::max<std::size_t>(cells_.size() * 2, 16));
     old.swap(cells_);
@@ -12,7 +12,7 @@ void Table::insert(std::uint32_t tag, EntryId id) {
       if (cell.id != k_none) place(cell);
     }
   }
-  place({tag, id});
+  place({tag, id, value});
   ++taken_;
 }
 

@@ -150,66 +150,62 @@ void Appender::seal() {
   segment_.reset();
 }
 
-Appender::Outcome Appender::append_value(const Key& key, RecordParts parts, std::span<const Bytes> value,
-                                         const std::function<bool()>& current) {
+Put Appender::append_value(const Key& key, RecordParts parts, std::span<const Bytes> value, std::uint64_t stamp) {
   const Geometry geometry = control_.geometry();
   const std::uint64_t alone_end = extent_of_parts(parts, sizeof(SegmentHeader)).end;
-  if (geometry.fixed_bytes() + alone_end > control_.page().limit.load()) return Outcome::too_large;
-  if (alone_end >= geometry.single_bytes_min()) return append_single(key, parts, value, current);
+  if (geometry.fixed_bytes() + alone_end > control_.page().limit.load()) return Put::too_large;
+  if (alone_end >= geometry.single_bytes_min()) return append_single(key, parts, value, stamp);
 
   const std::lock_guard lock(mutex_);
   if (const std::optional<Space::Refusal> refusal = prepare(parts)) {
-    return *refusal == Space::Refusal::no_room ? Outcome::no_room : Outcome::fault;
+    return *refusal == Space::Refusal::no_room ? Put::no_room : Put::fault;
   }
   // The number first, then the question: a removal that this misses gets a higher number than the record.
   parts.sequence = next_sequence();
-  if (!current()) return Outcome::superseded;
+  if (!index_.unchanged(key, stamp)) return Put::superseded;
   const std::uint64_t offset = control_.segment(segment_->slot).committed.load();
   if (Result<void> written = write(*segment_, parts, offset, value); !written) {
     trouble_.note(written.error(), segment_->file.path());
-    return Outcome::fault;
+    return Put::fault;
   }
-  const Index::Published published = index_.publish(key, {segment_->slot, offset}, parts.sequence, current);
+  const Index::Published published = index_.publish(key, {segment_->slot, offset}, parts.sequence, stamp);
   os::reached("store.append.published");
   switch (published) {
-    case Index::Published::first:
-      return Outcome::first;
-    case Index::Published::over_older:
-      return Outcome::over_older;
+    case Index::Published::done:
+      return Put::stored;
     case Index::Published::withdrawn:
       tombstone_locked(key);  // a rebuild would find the record otherwise
-      return Outcome::superseded;
+      return Put::superseded;
     case Index::Published::older:
       break;
   }
-  return Outcome::superseded;
+  return Put::superseded;
 }
 
-Appender::Outcome Appender::append_single(const Key& key, RecordParts& parts, std::span<const Bytes> value,
-                                          const std::function<bool()>& current) {
+Put Appender::append_single(const Key& key, RecordParts& parts, std::span<const Bytes> value, std::uint64_t stamp) {
   const std::uint64_t offset = sizeof(SegmentHeader);
   Space::Granted<Writable> leased = space_.lease_single(extent_of_parts(parts, offset).end);
-  if (!leased.value) return leased.refusal == Space::Refusal::no_room ? Outcome::no_room : Outcome::fault;
+  if (!leased.value) return leased.refusal == Space::Refusal::no_room ? Put::no_room : Put::fault;
   const Writable& segment = *leased.value;
   parts.sequence = next_sequence();
-  if (!current()) {
+  if (!index_.unchanged(key, stamp)) {
     space_.discard(segment);
-    return Outcome::superseded;
+    return Put::superseded;
   }
   if (Result<void> written = write(segment, parts, offset, value); !written) {
     trouble_.note(written.error(), segment.file.path());
     space_.discard(segment);
-    return Outcome::fault;
+    return Put::fault;
   }
-  const Index::Published published = index_.publish(key, {segment.slot, offset}, parts.sequence, current);
+  const Index::Published published = index_.publish(key, {segment.slot, offset}, parts.sequence, stamp);
   os::reached("store.append.published");
-  if (published == Index::Published::older || published == Index::Published::withdrawn) {
+  if (published != Index::Published::done) {
     space_.discard(segment);
-    return Outcome::superseded;
+    return Put::superseded;
   }
   control_.segment(segment.slot).state.store(SegmentState::sealed);
   space_.release(segment);
-  return published == Index::Published::first ? Outcome::first : Outcome::over_older;
+  return Put::stored;
 }
 
 void Appender::append_tombstone(const Key& key) {

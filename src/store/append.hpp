@@ -9,7 +9,6 @@
 // published, so that the segment cannot be given away in between.
 #pragma once
 
-#include <functional>
 #include <mutex>
 #include <optional>
 
@@ -26,11 +25,9 @@ class Appender {
   Appender(const Control& control, Space& space, Segments& segments, Index& index, Trouble& trouble)
       : control_(control), space_(space), segments_(segments), index_(index), trouble_(trouble) {}
 
-  enum class Outcome : std::uint8_t { first, over_older, superseded, too_large, no_room, fault };
-  // Appends and publishes a value of the key unless `current` says no: it is asked after the record has
-  // its sequence number, and again by Index::publish. `parts.sequence` is assigned here.
-  Outcome append_value(const Key& key, RecordParts parts, std::span<const Bytes> value,
-                       const std::function<bool()>& current);
+  // Appends and publishes a value of the key, unless the key changed since `stamp`: that is asked after
+  // the record has its sequence number, and again by Index::publish. `parts.sequence` is assigned here.
+  Put append_value(const Key& key, RecordParts parts, std::span<const Bytes> value, std::uint64_t stamp);
   // Notes that the key is gone, so that a rebuild does not bring older records of it back.
   void append_tombstone(const Key& key);
   // Gives the append lease back if nothing was written since `idle_since` (monotonic).
@@ -46,8 +43,7 @@ class Appender {
   void seal();
   void tombstone_locked(const Key& key);
 
-  Outcome append_single(const Key& key, RecordParts& parts, std::span<const Bytes> value,
-                        const std::function<bool()>& current);
+  Put append_single(const Key& key, RecordParts& parts, std::span<const Bytes> value, std::uint64_t stamp);
 
   const Control& control_;
   Space& space_;

@@ -38,6 +38,7 @@ struct Store::Body {
       segments->close_retired();
     }
   }
+  bool forget(const Key& key);
   Lookup answer(Index::Hit hit);
   bool verify_view(const Index::Hit& hit);
 };

@@ -224,12 +224,14 @@ struct ControlPage {
   alignas(64) std::atomic<std::uint64_t> limit;
   alignas(64) std::atomic<std::uint64_t> floor;
   alignas(64) std::atomic<std::uint64_t> making;
+  alignas(64) std::atomic<std::uint64_t> forgotten;
 };
 static_assert(offsetof(ControlPage, checksum) == 48 && offsetof(ControlPage, boot_id) == 64 &&
               offsetof(ControlPage, sequence) == 128 && offsetof(ControlPage, next_segment_id) == 192 &&
               offsetof(ControlPage, index_number) == 256 && offsetof(ControlPage, retired) == 320 &&
               offsetof(ControlPage, limit) == 384 && offsetof(ControlPage, floor) == 448 &&
-              offsetof(ControlPage, making) == 512 && sizeof(ControlPage) <= k_page_bytes);
+              offsetof(ControlPage, making) == 512 && offsetof(ControlPage, forgotten) == 576 &&
+              sizeof(ControlPage) <= k_page_bytes);
 
 enum class SegmentState : std::uint32_t { free = 0, open = 1, sealed = 2, retired = 3, unlinked = 4 };
 enum class SegmentKind : std::uint32_t { shared = 0, single = 1 };

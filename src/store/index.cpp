@@ -29,14 +29,33 @@ Index::Read Index::read(std::uint64_t word, Hit& into) {
 }
 
 Index::Lookup Index::find(const Key& key) {
-  const Digest& fingerprint = key.fingerprint();
-  const auto both = slots_.buckets(fingerprint);
+  const auto both = slots_.buckets(key.fingerprint());
   __builtin_prefetch(both[0].data());
   __builtin_prefetch(both[1].data());
+  // A record that is overwritten while the slots are read one by one can be missed in its old slot and in
+  // its new one. Nothing was missed if the slots are the same afterwards.
+  std::array<std::uint64_t, 2 * Slots::k_bucket_slots> seen{};
+  while (true) {
+    Lookup result = find_once(key, both, seen);
+    if (result.hit || result.miss != Miss::absent) return result;
+    std::size_t i = 0;
+    bool same = true;
+    for (const std::span<Slot> bucket : both) {
+      for (const Slot& slot : bucket) same = same && slot.load(std::memory_order_acquire) == seen[i++];
+    }
+    if (same) return result;
+  }
+}
+
+Index::Lookup Index::find_once(const Key& key, const std::array<std::span<Slot>, 2>& both,
+                               std::span<std::uint64_t> seen) {
+  const Digest& fingerprint = key.fingerprint();
   Lookup result;
+  std::size_t i = 0;
   for (const std::span<Slot> bucket : both) {
     for (Slot& slot : bucket) {
       const std::uint64_t word = slot.load(std::memory_order_acquire);
+      seen[i++] = word;
       if (!slot_matches(word, fingerprint) || (word & k_slot_pending) != 0) continue;
       Hit hit;
       hit.slot = &slot;
@@ -45,7 +64,7 @@ Index::Lookup Index::find(const Key& key) {
         case Read::found:
           break;
         case Read::damaged:
-          Slots::drop(slot, word);
+          drop_damaged(slot, word);
           result.miss = Miss::damaged;
           continue;
         case Read::refused:
@@ -60,8 +79,7 @@ Index::Lookup Index::find(const Key& key) {
         continue;
       }
       // Two processes published at once, and one of them has not cleared the older slot yet, or died.
-      if (hit.record.header.sequence > result.hit->record.header.sequence) std::swap(hit, *result.hit);
-      Slots::drop(*hit.slot, hit.word);
+      if (hit.record.header.sequence > result.hit->record.header.sequence) result.hit.emplace(std::move(hit));
     }
   }
   return result;
@@ -87,38 +105,45 @@ Index::Matches Index::matches(const Digest& fingerprint, Bytes key) {
   return found;
 }
 
-Index::Published Index::publish(const Key& key, Location at, std::uint64_t sequence,
-                                const std::function<bool()>& current) {
+Index::Published Index::publish(const Key& key, Location at, std::uint64_t sequence, std::uint64_t stamp) {
   const std::uint64_t word = pack_slot(key.fingerprint(), at);
   const std::uint64_t pending = word | k_slot_pending;
+  const std::uint64_t published = word | k_slot_verified;
+  const auto is_published = [](const Match& match) { return (match.word & k_slot_pending) == 0; };
   Slot* taken = nullptr;
+  bool others_seen = false;
   while (true) {
-    Matches older = matches(key.fingerprint(), key.canonical());
-    for (const Match& match : older.all()) {
-      if (match.sequence > sequence && (match.word & k_slot_pending) == 0) return Published::older;
+    Matches there = matches(key.fingerprint(), key.canonical());
+    for (const Match& match : there.all()) {
+      if (match.sequence > sequence && is_published(match)) return Published::older;
     }
-    if (take_slot(key, pending, older, taken)) break;
+    others_seen |= there.count != 0;
+    if (take_slot(key, pending, there, taken)) break;
   }
   os::reached("store.publish.pending");
   std::uint64_t expected = pending;
-  if (!current()) {
+  if (!unchanged(key, stamp)) {
     taken->compare_exchange_strong(expected, 0);
     return Published::withdrawn;
   }
-  if (!taken->compare_exchange_strong(expected, word | k_slot_verified)) return Published::withdrawn;
+  if (!taken->compare_exchange_strong(expected, published)) return Published::withdrawn;
   os::reached("store.publish.visible");
-  bool over_older = false;
-  for (const Match& match : matches(key.fingerprint(), key.canonical()).all()) {
+
+  Matches others = matches(key.fingerprint(), key.canonical());
+  others_seen |= std::ranges::any_of(others.all(), [&](const Match& match) { return match.slot != taken; });
+  // Where records were forgotten, somebody may remember one of this key that no slot leads to.
+  if (others_seen || control_.page().forgotten.load() != 0) generations_.bump(key.fingerprint());
+  os::reached("store.publish.stamped");
+  for (const Match& match : others.all()) {
     if (match.slot == taken) continue;
     if (match.sequence < sequence) {
       Slots::drop(*match.slot, match.word);
-      over_older |= (match.word & k_slot_pending) == 0;
-    } else if ((match.word & k_slot_pending) == 0) {
-      Slots::drop(*taken, word | k_slot_verified);
+    } else if (is_published(match)) {
+      Slots::drop(*taken, published);
       return Published::older;
     }
   }
-  return over_older ? Published::over_older : Published::first;
+  return Published::done;
 }
 
 bool Index::take_slot(const Key& key, std::uint64_t word, Matches& of_key, Slot*& taken) {
@@ -135,6 +160,7 @@ bool Index::take_slot(const Key& key, std::uint64_t word, Matches& of_key, Slot*
   const Match victim = choose_victim(key.fingerprint());
   taken = victim.slot;
   expected = victim.word;
+  note_forgotten();
   if (!taken->compare_exchange_strong(expected, word)) return false;
   trouble_.count(Counter::index_evicted);
   return true;
@@ -166,17 +192,26 @@ Index::Match Index::choose_victim(const Digest& fingerprint) {
 }
 
 bool Index::remove(const Key& key) {
+  // For publishers: what was stamped before must not show from here on.
+  generations_.bump(key.fingerprint());
+  os::reached("store.remove.stamped");
   bool there = false;
   while (true) {
     Matches found = matches(key.fingerprint(), key.canonical());
     if (found.count == 0) return there;
-    for (const Match& match : found.all()) {
-      std::uint64_t expected = match.word;
-      if (match.slot->compare_exchange_strong(expected, 0) && (match.word & k_slot_pending) == 0) {
-        there |= match.sequence != 0;
-      }
-      os::reached("store.remove.slot_cleared");
+    for (Match& match : found.all()) {
+      if ((match.word & k_slot_pending) != 0) continue;
+      const std::uint64_t hidden = match.word | k_slot_pending;
+      if (!match.slot->compare_exchange_strong(match.word, hidden)) continue;
+      match.word = hidden;
+      there |= match.sequence != 0;
+      os::reached("store.remove.hidden");
     }
+    // For those who remember: somebody may have read the new stamp and then the old value. Hidden slots
+    // tell the next publisher of the key to do this, should this process die before it is done.
+    generations_.bump(key.fingerprint());
+    os::reached("store.remove.stamped_again");
+    for (const Match& match : found.all()) Slots::drop(*match.slot, match.word);
   }
 }
 

@@ -7,13 +7,15 @@
 // the generation, then clear pending and published slots. So either the publisher sees the change, or
 // its slot is cleared under it: what was put before a removal never shows after it.
 //
+// A stamp changes before a published slot is cleared or replaced because of a newer record, so that
+// whoever finds no older slot knows that the stamp was taken care of.
+//
 // Thread-safe. Publishing REQUIRES the append lease of the record's segment (else the segment could be
 // retired, its slots cleared and its place reused before the slot is set).
 #pragma once
 
 #include <atomic>
 #include <cstdint>
-#include <functional>
 #include <optional>
 
 #include <larder/key.hpp>
@@ -28,8 +30,13 @@ namespace larder::store {
 
 class Index {
  public:
-  Index(os::Mapping mapping, Segments& segments, const Control& control, Trouble& trouble) noexcept
-      : slots_(std::move(mapping)), segments_(segments), control_(control), trouble_(trouble) {}
+  Index(os::Mapping mapping, Segments& segments, const Control& control, Generations& generations,
+        Trouble& trouble) noexcept
+      : slots_(std::move(mapping)),
+        segments_(segments),
+        control_(control),
+        generations_(generations),
+        trouble_(trouble) {}
 
   // What a slot leads to.
   enum class Read : std::uint8_t {
@@ -52,22 +59,32 @@ class Index {
   [[nodiscard]] Lookup find(const Key& key);
 
   enum class Published : std::uint8_t {
-    first,
-    over_older,
+    done,
     older,      // a newer record of the key was there
-    withdrawn,  // `current` said no, or the key was removed meanwhile
+    withdrawn,  // the key changed since `stamp`
   };
-  // Publishes the key's record at `at`, unless a newer one is there or `current` says no; `current` is
-  // asked when the slot is in place but not yet visible.
-  Published publish(const Key& key, Location at, std::uint64_t sequence, const std::function<bool()>& current);
+  // Publishes the key's record at `at`, unless a newer one is there or the key changed since `stamp`. The
+  // stamp changes if somebody may remember an older value.
+  Published publish(const Key& key, Location at, std::uint64_t sequence, std::uint64_t stamp);
+  [[nodiscard]] bool unchanged(const Key& key, std::uint64_t stamp) const noexcept {
+    return generations_.stamp(key.fingerprint()) == stamp;
+  }
 
-  // Clears the key's slots, older ones first. True if there was a published one.
+  // Clears the slots of the key, older ones first, and changes its stamp. True if there was a published one.
   bool remove(const Key& key);
   [[nodiscard]] Slots& slots() noexcept { return slots_; }
+  // Clears a slot whose record turned out to be damaged.
+  void drop_damaged(Slot& slot, std::uint64_t word) noexcept {
+    note_forgotten();
+    Slots::drop(slot, word);
+  }
   // Follows a slot's word.
   Read read(std::uint64_t word, Hit& into);
 
  private:
+  // From now on "no older record" does not mean that nobody remembers one.
+  void note_forgotten() noexcept { control_.page().forgotten.store(1); }
+
   struct Match {
     Slot* slot;
     std::uint64_t word;
@@ -78,6 +95,8 @@ class Index {
     std::size_t count = 0;
     [[nodiscard]] std::span<Match> all() noexcept { return std::span(list).first(count); }
   };
+  // Looks at every slot once, and says in `seen` what was in each.
+  Lookup find_once(const Key& key, const std::array<std::span<Slot>, 2>& both, std::span<std::uint64_t> seen);
   Matches matches(const Digest& fingerprint, Bytes key);
   bool take_slot(const Key& key, std::uint64_t word, Matches& of_key, Slot*& taken);
   Match choose_victim(const Digest& fingerprint);
@@ -85,6 +104,7 @@ class Index {
   Slots slots_;
   Segments& segments_;
   const Control& control_;
+  Generations& generations_;
   Trouble& trouble_;
 };
 

@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 #include <algorithm>
+#include <chrono>
+#include <thread>
 
 #include "base/bits.hpp"
 
@@ -13,6 +15,11 @@ namespace {
 // more of them would empty the store without making room: beyond this part of the limit only segments
 // that nobody maps are retired.
 constexpr std::uint64_t k_pending_part_max = 8;
+
+// Processes unmap what is retired when they next look something up, or within about a second. Busy ones
+// are worth waiting for; the budget lock is not held meanwhile.
+constexpr int k_attempts = 20;
+constexpr auto k_attempt_pause = std::chrono::milliseconds(1);
 
 bool alive(SegmentState state) noexcept {
   return state == SegmentState::open || state == SegmentState::sealed;
@@ -98,6 +105,7 @@ void Space::retire(std::uint32_t slot) {
   SegmentEntry& entry = control_.segment(slot);
   // A rebuild must not bring back what a tombstone or a newer record in this segment hides.
   raise_floor(entry.last_sequence.load());
+  control_.page().forgotten.store(1);
   entry.state.store(SegmentState::retired);
   control_.page().retired.fetch_add(1);
   trouble_.count(Counter::segments_reclaimed);
@@ -168,7 +176,21 @@ void Space::sweep_half_made() {
   making.store(0);
 }
 
+template <class Try>
+auto Space::patiently(const Try& attempt) {
+  auto granted = attempt();
+  for (int i = 0; i < k_attempts && !granted.value && granted.refusal == Refusal::no_room; ++i) {
+    std::this_thread::sleep_for(k_attempt_pause);
+    granted = attempt();
+  }
+  return granted;
+}
+
 Space::Granted<Writable> Space::lease_shared(const std::function<bool(const SegmentEntry&)>& fits) {
+  return patiently([&] { return try_lease_shared(fits); });
+}
+
+Space::Granted<Writable> Space::try_lease_shared(const std::function<bool(const SegmentEntry&)>& fits) {
   const Budget budget(*this);
   if (!budget) return {};
   const std::span<SegmentEntry> all = control_.segments();
@@ -190,9 +212,11 @@ Space::Granted<Writable> Space::lease_shared(const std::function<bool(const Segm
 }
 
 Space::Granted<Writable> Space::lease_single(std::uint64_t bytes) {
-  const Budget budget(*this);
-  if (!budget) return {};
-  return make_segment(SegmentKind::single, base::align_up(bytes, k_page_bytes));
+  return patiently([&]() -> Granted<Writable> {
+    const Budget budget(*this);
+    if (!budget) return {};
+    return make_segment(SegmentKind::single, base::align_up(bytes, k_page_bytes));
+  });
 }
 
 Result<Writable> Space::open_leased(std::uint32_t slot, int flags) {
@@ -245,13 +269,15 @@ Space::Granted<Writable> Space::make_segment(SegmentKind kind, std::uint64_t byt
 Space::Granted<bool> Space::reserve(const Writable& segment, std::uint64_t bytes) {
   SegmentEntry& entry = control_.segment(segment.slot);
   if (entry.reserved.load() >= bytes) return {true};
-  const Budget budget(*this);
-  if (!budget) return {};
-  const std::uint64_t segment_bytes = control_.page().segment_bytes;
-  const std::uint64_t wanted = std::min(base::align_up(bytes, segment_bytes / 16), segment_bytes);
-  if (!make_room(wanted - entry.reserved.load(), false)) return {std::nullopt, Refusal::no_room};
-  entry.reserved.store(wanted);
-  return {true};
+  return patiently([&]() -> Granted<bool> {
+    const Budget budget(*this);
+    if (!budget) return {};
+    const std::uint64_t segment_bytes = control_.page().segment_bytes;
+    const std::uint64_t wanted = std::min(base::align_up(bytes, segment_bytes / 16), segment_bytes);
+    if (!make_room(wanted - entry.reserved.load(), false)) return {std::nullopt, Refusal::no_room};
+    entry.reserved.store(wanted);
+    return {true};
+  });
 }
 
 void Space::release(const Writable& segment) {

@@ -85,6 +85,11 @@ class Space {
     bool held_ = false;
   };
 
+  // Tries again, for a short while, what was refused for want of room.
+  template <class Try>
+  auto patiently(const Try& attempt);
+  Granted<Writable> try_lease_shared(const std::function<bool(const SegmentEntry&)>& fits);
+
   // All REQUIRE the budget lock.
   bool make_room(std::uint64_t bytes, bool entry_needed);
   [[nodiscard]] bool has_room(std::uint64_t bytes, bool entry_needed) const noexcept;

@@ -16,23 +16,6 @@ constexpr std::uint64_t k_populate_bytes_max = std::uint64_t{4} << 20;
 // How long an append lease is kept without writing.
 constexpr std::int64_t k_append_idle_ns = 1'000'000'000;
 
-Put put_of(Appender::Outcome outcome) {
-  switch (outcome) {
-    case Appender::Outcome::first:
-    case Appender::Outcome::over_older:
-      return Put::stored;
-    case Appender::Outcome::superseded:
-      return Put::superseded;
-    case Appender::Outcome::too_large:
-      return Put::too_large;
-    case Appender::Outcome::no_room:
-      return Put::no_room;
-    case Appender::Outcome::fault:
-      break;
-  }
-  return Put::fault;
-}
-
 Meta meta_of(const RecordView& record) {
   return {std::string(record.type), record.cost_ns, record.created_ms, record.header.expires_ms};
 }
@@ -52,7 +35,7 @@ Result<std::unique_ptr<Store>> Store::open(const StoreOptions& options) {
   if (!segments) return segments.error();
   body->segments = *std::move(segments);
   body->generations.emplace(std::move(opened.gen));
-  body->index.emplace(std::move(opened.index), *body->segments, opened.control, body->trouble);
+  body->index.emplace(std::move(opened.index), *body->segments, opened.control, *body->generations, body->trouble);
   body->space.emplace(opened.paths, opened.control, opened.leases, *body->segments, *body->index, body->trouble);
   body->appender.emplace(opened.control, *body->space, *body->segments, *body->index, body->trouble);
   body->space->settle();
@@ -106,7 +89,7 @@ Lookup Store::Body::answer(Index::Hit hit) {
   if (!whole) {
     trouble.note(Counter::fault_damaged_record, hit.pin.path(),
                  hit.pin.path() + ": the value at offset " + std::to_string(record.offset) + " is damaged");
-    Slots::drop(*hit.slot, hit.word);
+    index->drop_damaged(*hit.slot, hit.word);
     return {std::nullopt, Miss::damaged};
   }
   found.meta = meta_of(record);
@@ -154,20 +137,22 @@ Put Store::put(const Key& key, const Meta& meta, std::span<const Bytes> value, s
   parts.type = std::string_view(meta.type).substr(0, k_type_bytes_max);
   parts.value_bytes = value_bytes;
   parts.chunks = chunks;
-  const Appender::Outcome outcome = body_->appender->append_value(
-      key, parts, value, [&] { return body_->generations->stamp(key.fingerprint()) == stamp; });
-  if (outcome == Appender::Outcome::over_older) body_->generations->bump(key.fingerprint());
-  return put_of(outcome);
+  const Put put = body_->appender->append_value(key, parts, value, stamp);
+  // The older value must not stand for the newer one that was refused.
+  if (put == Put::too_large || put == Put::no_room || put == Put::fault) body_->forget(key);
+  return put;
 }
 
 bool Store::remove(const Key& key) {
   const TellAtEnd tell(body_->trouble);
   if (body_->displaced.load(std::memory_order_relaxed)) return false;
-  body_->generations->bump(key.fingerprint());
-  os::reached("store.remove.stamped");
-  const bool there = body_->index->remove(key);
+  return body_->forget(key);
+}
+
+bool Store::Body::forget(const Key& key) {
+  const bool there = index->remove(key);
   os::reached("store.remove.cleared");
-  body_->appender->append_tombstone(key);
+  appender->append_tombstone(key);
   os::reached("store.remove.done");
   return there;
 }
@@ -180,7 +165,9 @@ void Store::clear() {
   // Numbers given out from here on belong to values that were stamped after the clear, or are withdrawn.
   body_->space->raise_floor(body_->files.control.page().sequence.fetch_add(1));
   os::reached("store.clear.floored");
+  body_->files.control.page().forgotten.store(1);
   body_->index->slots().clear();
+  body_->generations->bump_all();
   os::reached("store.clear.cleared");
   body_->appender->give_up(INT64_MAX);
   body_->space->retire_all();

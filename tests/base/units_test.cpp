@@ -111,6 +111,7 @@ TEST(Units, NegativeOverflowingAndTrailingTextsAreErrors) {
                            "1,5GB",
                            "18446744073709551616",
                            "16384PiB",
+                           "99999999P",
                            "18446744073709551615kB",
                            "99999999999999999999999999999GB",
                            "1 %",

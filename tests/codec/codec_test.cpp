@@ -4,6 +4,7 @@
 #include <rapidcheck.h>
 #include <rapidcheck/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
@@ -18,9 +19,16 @@
 #include <larder/codecs.hpp>
 
 namespace {
-// What operator new was asked for, less what was given back.
-std::atomic<std::ptrdiff_t> g_heap_bytes{0};
 std::atomic<bool> g_counting{false};
+// What operator new was asked for, less what was given back; and the same in the heap's own steps.
+std::atomic<std::ptrdiff_t> g_heap_bytes{0};
+std::atomic<std::ptrdiff_t> g_heap_block_bytes{0};
+
+void count(std::ptrdiff_t sign, std::size_t bytes) {
+  const std::size_t block = std::max<std::size_t>(32, (bytes + 8 + 15) / 16 * 16);
+  g_heap_bytes += sign * static_cast<std::ptrdiff_t>(bytes);
+  g_heap_block_bytes += sign * static_cast<std::ptrdiff_t>(block);
+}
 }  // namespace
 
 // The size stands before the block, which stays aligned to 16 bytes.
@@ -28,13 +36,13 @@ void* operator new(std::size_t bytes) {
   auto* block = static_cast<std::size_t*>(std::malloc(bytes + 16));
   if (block == nullptr) throw std::bad_alloc();
   *block = bytes;
-  if (g_counting) g_heap_bytes += static_cast<std::ptrdiff_t>(bytes);
+  if (g_counting) count(+1, bytes);
   return reinterpret_cast<char*>(block) + 16;
 }
 void operator delete(void* pointer) noexcept {
   if (pointer == nullptr) return;
   auto* block = reinterpret_cast<std::size_t*>(static_cast<char*>(pointer) - 16);
-  if (g_counting) g_heap_bytes -= static_cast<std::ptrdiff_t>(*block);
+  if (g_counting) count(-1, *block);
   std::free(block);
 }
 void operator delete(void* pointer, std::size_t) noexcept {
@@ -210,14 +218,10 @@ T random_value() {
 
 template <class T>
 class CodecRoundTrip : public testing::Test {};
-using Types =
-    testing::Types<bool, char, std::int8_t, std::uint16_t, int, std::uint64_t, float, double, std::string,
-                   std::vector<bool>, std::vector<std::uint8_t>, std::vector<double>, std::vector<std::string>,
-                   std::vector<std::vector<std::int16_t>>, std::optional<std::string>, std::pair<std::string, int>,
-                   std::tuple<int, std::string, std::vector<float>>, std::array<std::uint32_t, 3>,
-                   std::map<std::string, std::vector<int>>, std::set<std::string>, std::unordered_map<int, std::string>,
-                   std::unordered_set<std::string>,
-                   std::map<int, std::optional<std::pair<std::vector<double>, std::string>>>>;
+using Types = testing::Types<bool, std::uint64_t, double, std::string, std::vector<bool>, std::vector<double>,
+                             std::vector<std::string>, std::tuple<int, std::string, std::vector<float>>,
+                             std::array<std::uint32_t, 3>, std::set<std::string>, std::unordered_map<int, std::string>,
+                             std::map<int, std::optional<std::pair<std::vector<double>, std::string>>>>;
 TYPED_TEST_SUITE(CodecRoundTrip, Types);
 
 // Calls `use` with the outcome of decoding damaged bytes; anything but Error(damaged) is a failure.
@@ -239,39 +243,19 @@ void decode_damaged(std::span<const std::byte> bytes) {
   }
 }
 
-TYPED_TEST(CodecRoundTrip, RandomValuesComeBack) {
-  rc::detail::checkGTest([] {
-    const auto value = random_value<TypeParam>();
-    RC_PRE(value == value);  // no NaN
-    RC_ASSERT(round_trip(value) == value);
-  });
-}
-
-TYPED_TEST(CodecRoundTrip, DamagedBytesAreAnErrorOrAnotherValue) {
+TYPED_TEST(CodecRoundTrip, ValuesComeBackAndDamagedBytesAreAnErrorOrAnotherValue) {
   rc::detail::checkGTest([] {
     const auto value = random_value<TypeParam>();
     auto bytes = encoded(value);
-    const auto cut = *rc::gen::inRange<std::size_t>(0, bytes.size());
-    decode_damaged<TypeParam>(Bytes(bytes).first(cut));
-    const auto at = *rc::gen::inRange<std::size_t>(0, bytes.size());
-    bytes[at] ^= static_cast<std::byte>(*rc::gen::inRange(1, 256));
-    decode_damaged<TypeParam>(bytes);
-    bytes.push_back(std::byte{0});
-    decode_damaged<TypeParam>(bytes);
-  });
-}
+    if (value == value) RC_ASSERT(round_trip(value) == value);  // unless it holds a NaN
 
-TYPED_TEST(CodecRoundTrip, ArbitraryBytesAreAnErrorOrAValue) {
-  rc::detail::checkGTest(
-      [](const std::vector<std::uint8_t>& bytes) { decode_damaged<TypeParam>(std::as_bytes(std::span(bytes))); });
-}
-
-TYPED_TEST(CodecRoundTrip, ACutValueIsAnError) {
-  rc::detail::checkGTest([] {
-    const auto value = random_value<TypeParam>();
-    const auto bytes = encoded(value);
-    const Stored stored(Bytes(bytes).first(bytes.size() - 1));
-    RC_ASSERT_THROWS_AS(detail::type_of<TypeParam>().decode(stored.bytes, stored.memory), Error);
+    const Stored cut(Bytes(bytes).first(bytes.size() - 1));
+    RC_ASSERT_THROWS_AS(detail::type_of<TypeParam>().decode(cut.bytes, cut.memory), Error);
+    decode_damaged<TypeParam>(Bytes(bytes).first(*rc::gen::inRange<std::size_t>(0, bytes.size())));
+    bytes[*rc::gen::inRange<std::size_t>(0, bytes.size())] ^= static_cast<std::byte>(*rc::gen::inRange(1, 256));
+    decode_damaged<TypeParam>(bytes);
+    const auto noise = *rc::gen::arbitrary<std::vector<std::uint8_t>>();
+    decode_damaged<TypeParam>(std::as_bytes(std::span(noise)));
   });
 }
 
@@ -400,12 +384,14 @@ TEST(Codec, AVectorIsReadAsASpanAndAStringAsAView) {
 template <class F>
 void expect_weight(F make, const char* what) {
   g_heap_bytes = 0;
+  g_heap_block_bytes = 0;
   g_counting = true;
   const auto value = make();
   g_counting = false;
   const auto asked = sizeof(value) + static_cast<std::size_t>(g_heap_bytes.load());
   EXPECT_GE(weight(value), asked) << what;
-  EXPECT_LE(weight(value), asked + asked / 2 + 64) << what;
+  const auto blocks = sizeof(value) + static_cast<std::size_t>(g_heap_block_bytes.load());
+  EXPECT_LE(weight(value), blocks + blocks / 4) << what;
 }
 
 TEST(Weight, IsWhatTheHeapWasAskedForAndTheObjectItself) {

@@ -94,9 +94,16 @@ void look(Cache& cache, Oracle& oracle, std::uint64_t key, bool may_vanish) {
   oracle.lookups.fetch_add(1, std::memory_order_relaxed);
   if (!right) {
     oracle.failures.fetch_add(1);
-    std::fprintf(stderr, "key %llu, operations %llu to %llu: %s\n", static_cast<unsigned long long>(key),
-                 static_cast<unsigned long long>(done), static_cast<unsigned long long>(begun),
-                 found ? "another value" : "nothing found");
+    std::string what = "nothing found";
+    if (found) {
+      what = std::string("a value that never was, from ") + tier_name(found->source());
+      for (std::uint64_t n = begun; n != 0; --n) {
+        if (**found == value_of(key, n)) what = "the value of " + std::to_string(n) + ", from " + tier_name(found->source());
+      }
+    }
+    std::fprintf(stderr, "process %d: key %llu, operations %llu to %llu: %s\n", static_cast<int>(::getpid()),
+                 static_cast<unsigned long long>(key), static_cast<unsigned long long>(done),
+                 static_cast<unsigned long long>(begun), what.c_str());
   }
 }
 

@@ -20,8 +20,8 @@ TEST(Table, AnEmptyTableFindsNothing) {
 
 TEST(Table, EntriesOfOneTagAreToldApartByTheCaller) {
   Table table;
-  table.insert(7, 1);
-  table.insert(7, 2);
+  table.insert(7, 1, nullptr);
+  table.insert(7, 2, nullptr);
   EXPECT_EQ(find_only(table, 7, 1), 1u);
   EXPECT_EQ(find_only(table, 7, 2), 2u);
   EXPECT_EQ(find_only(table, 7, 3), Table::k_none);
@@ -32,7 +32,7 @@ TEST(Table, EntriesOfOneTagAreToldApartByTheCaller) {
 
 TEST(Table, ATagThatIsNotInAsksTheCallerNothing) {
   Table table;
-  table.insert(16, 1);
+  table.insert(16, 1, nullptr);
   EXPECT_EQ(table.find(32, [](EntryId) -> bool { throw 0; }), Table::k_none);
 }
 
@@ -50,7 +50,7 @@ TEST(Table, BehavesLikeASetOfPairsWhenTagsCollide) {
         model.erase(id);
       } else {
         const std::uint32_t tag = 0xfffffff0u * (low & 1) + (12u + low % 6);
-        table.insert(tag, id);
+        table.insert(tag, id, nullptr);
         model[id] = tag;
       }
       for (const auto& [in, tag] : model) RC_ASSERT(find_only(table, tag, in) == in);

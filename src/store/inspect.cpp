@@ -1,0 +1,180 @@
+#include "store/inspect.hpp"
+
+#include <fcntl.h>
+#include <algorithm>
+
+#include "store/control.hpp"
+#include "store/slots.hpp"
+
+namespace larder::store {
+
+namespace {
+
+bool alive(SegmentState state) noexcept {
+  return state == SegmentState::open || state == SegmentState::sealed;
+}
+
+Result<Control> open_control(const Paths& paths) {
+  const Result<Control::Found> found = Control::look(paths);
+  if (!found) return found.error();
+  if (*found == Control::Found::foreign) {
+    return Error(Errc::incompatible_format, "the store in " + paths.root.string() + " was made by a newer larder");
+  }
+  if (*found == Control::Found::damaged)
+    return Error(Errc::no_store, "there is no whole store in " + paths.root.string());
+  return Control::open(paths);
+}
+
+std::string key_text(const RecordView& record) {
+  const Result<Key> key = Key::from_canonical(record.key);
+  return key ? key->text() : std::string();
+}
+
+// A segment's committed bytes, mapped for reading.
+struct Mapped {
+  os::Mapping mapping;
+  Bytes bytes;
+  std::uint64_t seed = 0;
+};
+
+Result<Mapped> map_segment(const Paths& paths, const Control& control, std::uint64_t id, std::uint64_t committed) {
+  Result<os::File> file = os::File::open(paths.segment(id), O_RDONLY);
+  if (!file) return file.error();
+  const Result<std::uint64_t> size = file->size();
+  if (!size) return size.error();
+  if (*size < committed || committed < sizeof(SegmentHeader)) return Error(Errc::damaged, "the file is short");
+  Result<os::Mapping> mapping = os::Mapping::map(*file, committed, os::Mapping::Access::read);
+  if (!mapping) return mapping.error();
+  Mapped mapped{*std::move(mapping), {}, segment_seed(control.page().uuid, id)};
+  mapped.bytes = {mapped.mapping.data(), committed};
+  return mapped;
+}
+
+// Brings a record's bytes in, a chunk at a time, and checks each chunk.
+bool whole(const Mapped& segment, const RecordView& record, const std::string& file) {
+  for (std::uint64_t i = 0; i < record.chunk_table.size() / 8; ++i) {
+    const Bytes chunk = chunk_of(record.value, i);
+    const auto offset = static_cast<std::uint64_t>(chunk.data() - segment.mapping.data());
+    if (!chunk.empty() && !segment.mapping.populate(offset, chunk.size(), file)) return false;
+    if (!valid_chunk(record, i, chunk)) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+Result<Verified> verify(const std::filesystem::path& directory,
+                        const std::function<void(std::uint64_t done, std::uint64_t all)>& progress) {
+  const Paths paths{directory};
+  const Result<Control> control = open_control(paths);
+  if (!control) return control.error();
+  std::uint64_t all = 0;
+  for (const SegmentEntry& entry : control->segments()) all += alive(entry.state.load()) ? entry.committed.load() : 0;
+
+  Verified result;
+  std::uint64_t done = 0;
+  for (const SegmentEntry& entry : control->segments()) {
+    const std::uint64_t id = entry.id.load();
+    const std::uint64_t committed = entry.committed.load();
+    if (id == 0 || !alive(entry.state.load())) continue;
+    const std::string file = paths.segment(id).string();
+    const auto vanished = [&] { return entry.id.load() != id || !alive(entry.state.load()); };
+    Result<Mapped> segment = map_segment(paths, *control, id, committed);
+    if (segment) {
+      // The headers are walked in mapped bytes: brought in first, so that a bad disk is found out here.
+      constexpr std::uint64_t k_step = std::uint64_t{4} << 20;
+      for (std::uint64_t at = 0; at < committed && segment; at += k_step) {
+        const Result<void> ready = segment->mapping.populate(at, std::min(k_step, committed - at), file);
+        if (!ready) segment = ready.error();
+      }
+    }
+    if (!segment) {
+      if (!vanished()) result.damaged.push_back({file, 0, segment.error().what(), {}});
+      continue;
+    }
+    SegmentInfo info{file, id, entry.reserved.load(), 0, entry.state.load() == SegmentState::sealed};
+    if (!valid_segment_header(segment->bytes, control->page().uuid, id)) {
+      result.damaged.push_back({file, 0, "the segment's header is damaged", {}});
+    }
+    const std::uint64_t end = walk_records(segment->bytes, segment->seed, [&](const RecordView& record) {
+      result.bytes += record.end - record.offset;
+      if (record.header.kind != Kind::footer) ++info.records;
+      if (!whole(*segment, record, file)) {
+        result.damaged.push_back({file, record.offset, "the value does not match its checksums", key_text(record)});
+      } else if (record.header.kind != Kind::footer) {
+        ++result.records;
+      }
+      if (progress) progress(done + record.end, all);
+    });
+    if (end != committed) {
+      result.damaged.push_back({file, end, "no valid record; what follows is not reached", {}});
+    }
+    done += committed;
+    if (progress) progress(done, all);
+    result.segments.push_back(std::move(info));
+  }
+  return result;
+}
+
+Result<std::vector<std::string>> check(const std::filesystem::path& directory) {
+  const Paths paths{directory};
+  const Result<Control> control = open_control(paths);
+  if (!control) return control.error();
+  const ControlPage& page = control->page();
+  std::vector<std::string> wrong;
+  std::uint64_t bytes = control->geometry().fixed_bytes();
+  for (std::uint32_t slot = 0; slot < control->segments().size(); ++slot) {
+    const SegmentEntry& entry = control->segment(slot);
+    const std::string name = "segment slot " + std::to_string(slot);
+    bytes += entry.reserved.load();
+    if (static_cast<std::uint32_t>(entry.state.load()) > static_cast<std::uint32_t>(SegmentState::unlinked)) {
+      wrong.push_back(name + " has an unknown state");
+    }
+    if (!alive(entry.state.load())) continue;
+    if (entry.id.load() == 0 || entry.id.load() >= page.next_segment_id.load())
+      wrong.push_back(name + " has a foreign id");
+    if (entry.committed.load() > entry.reserved.load()) wrong.push_back(name + " is longer than what it is charged");
+    if (entry.last_sequence.load() >= page.sequence.load()) wrong.push_back(name + " has records from the future");
+  }
+  if (bytes > page.limit.load()) {
+    wrong.push_back(std::to_string(bytes) + " bytes are charged, beyond the limit of " +
+                    std::to_string(page.limit.load()));
+  }
+
+  Result<os::Mapping> mapping = map_file(paths.index(page.index_number.load()), control->geometry().index_bytes());
+  if (!mapping) {
+    wrong.emplace_back(mapping.error().what());
+    return wrong;
+  }
+  const Slots slots(*std::move(mapping));
+  for (std::size_t i = 0; i < slots.all().size(); ++i) {
+    const std::uint64_t word = slots.all()[i].load();
+    if (word == 0) continue;
+    const std::string name = "index slot " + std::to_string(i);
+    const Location at = slot_location(word);
+    if (at.segment >= control->segments().size() || !alive(control->segment(at.segment).state.load())) {
+      wrong.push_back(name + " leads to no segment");
+      continue;
+    }
+    const SegmentEntry& entry = control->segment(at.segment);
+    const Result<Mapped> segment = map_segment(paths, *control, entry.id.load(), entry.committed.load());
+    if (!segment) {
+      wrong.push_back(name + ": " + segment.error().what());
+      continue;
+    }
+    const std::optional<RecordView> record = read_record(segment->bytes, segment->seed, at.offset);
+    if (!record || record->header.kind != Kind::value) {
+      wrong.push_back(name + " leads to no record");
+      continue;
+    }
+    const Digest& fingerprint = record->header.fingerprint;
+    const auto both = slots.buckets(fingerprint);
+    const Slot* slot = &slots.all()[i];
+    const bool in_place = std::ranges::any_of(
+        both, [slot](std::span<Slot> bucket) { return slot >= bucket.data() && slot < bucket.data() + bucket.size(); });
+    if (!in_place || !slot_matches(word, fingerprint)) wrong.push_back(name + " is not where its key is looked for");
+  }
+  return wrong;
+}
+
+}  // namespace larder::store

@@ -1,0 +1,152 @@
+#include "sandbox.hpp"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+namespace larder::test {
+namespace {
+
+std::string read_file(const std::filesystem::path& path) {
+  if (!std::filesystem::is_regular_file(path)) return {};  // /dev/full has no end
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return std::move(text).str();
+}
+
+void write_file(const std::filesystem::path& path, std::string_view text) {
+  std::ofstream file(path, std::ios::binary);
+  file.write(text.data(), static_cast<std::streamsize>(text.size()));
+}
+
+int open_terminal() {
+  const int master = ::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+  if (master < 0 || ::grantpt(master) != 0 || ::unlockpt(master) != 0) throw std::runtime_error("no terminal");
+  return master;
+}
+
+// Everything that was written to the terminal, once nobody has it open any more.
+std::string read_terminal(int master) {
+  std::string text;
+  char buffer[4096];
+  for (ssize_t got = 0; (got = ::read(master, buffer, sizeof buffer)) > 0;)
+    text.append(buffer, static_cast<std::size_t>(got));
+  ::close(master);
+  std::erase(text, '\r');
+  return text;
+}
+
+}  // namespace
+
+Ran Running::wait() {
+  Ran ran;
+  if (terminal_ >= 0) ran.err = read_terminal(terminal_);
+  int status = 0;
+  while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
+  }
+  ran.status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+  ran.out = read_file(out_);
+  if (terminal_ < 0) ran.err = read_file(err_);
+  return ran;
+}
+
+void Running::send(int signal) const {
+  ::kill(pid_, signal);
+}
+
+void Running::wait_for_output(std::string_view text) const {
+  while (read_file(out_).find(text) == std::string::npos) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+}
+
+Sandbox::Sandbox() {
+  std::filesystem::create_directories(work());
+}
+
+Running Sandbox::launch(const std::vector<std::string>& words, const How& how) {
+  const std::filesystem::path base = directory_.path() / std::to_string(launched_++);
+  const std::string in = base.string() + ".in";
+  const std::string out = how.output.empty() ? base.string() + ".out" : how.output;
+  const std::string err = base.string() + ".err";
+  write_file(in, how.input);
+  const std::string tool_directory = std::filesystem::path(LARDER_TOOL).parent_path().string();
+  std::map<std::string, std::string> environment = {{"PATH", tool_directory + ":/usr/bin:/bin"},
+                                                    {"HOME", directory_.path().string()},
+                                                    {"TERM", "dumb"},
+                                                    {"LARDER_DIR", store().string()}};
+  for (const auto& [name, value] : how.environment) environment[name] = value;
+  std::vector<std::string> assignments;
+  for (const auto& [name, value] : environment) assignments.push_back(name + "=" + value);
+  const auto pointers = [](const std::vector<std::string>& texts) {
+    std::vector<char*> result;
+    for (const std::string& text : texts) result.push_back(const_cast<char*>(text.c_str()));
+    result.push_back(nullptr);
+    return result;
+  };
+  const std::vector<char*> arguments = pointers(words);
+  const std::vector<char*> variables = pointers(assignments);
+  const std::string place = how.directory.empty() ? work().string() : how.directory.string();
+  const int terminal = how.terminal ? open_terminal() : -1;
+  const std::string error_path = how.terminal ? ::ptsname(terminal) : err;
+
+  const pid_t pid = ::fork();
+  if (pid == 0) {
+    const auto redirect = [](const std::string& path, int flags, int to) {
+      const int fd = ::open(path.c_str(), flags | O_NOCTTY, 0600);
+      if (fd < 0 || ::dup2(fd, to) < 0) ::_exit(99);
+      ::close(fd);
+    };
+    redirect(in, O_RDONLY, 0);
+    redirect(out, O_WRONLY | O_CREAT | O_TRUNC, 1);
+    redirect(error_path, O_WRONLY | O_CREAT, 2);
+    if (::chdir(place.c_str()) != 0) ::_exit(98);
+    ::execvpe(arguments[0], arguments.data(), variables.data());
+    ::_exit(97);
+  }
+  return {pid, out, err, terminal};
+}
+
+Running Sandbox::start(std::vector<std::string> words, const How& how) {
+  words.insert(words.begin(), LARDER_TOOL);
+  return launch(words, how);
+}
+
+Ran Sandbox::larder(const std::vector<std::string>& words, const How& how) {
+  return start(words, how).wait();
+}
+
+Ran Sandbox::shell(const std::string& script) {
+  return launch({"/bin/sh", "-c", script}, {}).wait();
+}
+
+nlohmann::json Sandbox::json(std::vector<std::string> words) {
+  words.insert(words.begin(), "--json");
+  const Ran ran = larder(words);
+  nlohmann::json value = nlohmann::json::parse(ran.out, nullptr, false);
+  EXPECT_FALSE(value.is_discarded()) << ran.out << ran.err;
+  return value;
+}
+
+void Sandbox::write(const std::string& name, std::string_view text) const {
+  write_file(work() / name, text);
+}
+
+std::string Sandbox::read(const std::string& name) const {
+  return read_file(work() / name);
+}
+
+std::size_t Sandbox::lines(const std::string& name) const {
+  const std::string text = read(name);
+  return static_cast<std::size_t>(std::ranges::count(text, '\n'));
+}
+
+}  // namespace larder::test

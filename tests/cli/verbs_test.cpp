@@ -1,0 +1,401 @@
+// The verbs beside `exec`, from outside: text, --json and exit codes.
+#include <larder/larder.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "sandbox.hpp"
+
+namespace larder::test {
+namespace {
+
+class Verbs : public Sandbox {
+ public:
+  void put(const std::string& key, const std::string& value, std::vector<std::string> options = {}) {
+    options.insert(options.begin(), {"put", key});
+    const Ran ran = larder(options, {.input = value});
+    ASSERT_EQ(ran.status, 0) << ran.err;
+  }
+  // The store, as a program uses it.
+  Cache open() { return Cache::open({.directory = store(), .write = WriteMode::through}).value(); }
+};
+
+TEST_F(Verbs, EveryVerbExplainsItselfWithAnExample) {
+  for (const char* verb :
+       {"exec", "get", "put", "has", "rm", "info", "ls", "stats", "clear", "verify", "doctor", "key"}) {
+    const Ran help = larder({"help", verb});
+    EXPECT_EQ(help.status, 0);
+    EXPECT_NE(help.out.find(std::string("Example:\n  ")), std::string::npos) << help.out;
+    EXPECT_EQ(larder({verb, "--help"}).out, help.out);
+  }
+  EXPECT_NE(larder({"--help"}).out.find("Exit codes: 0 ok"), std::string::npos);
+  EXPECT_EQ(larder({"help"}).out, larder({"--help"}).out);
+  EXPECT_EQ(larder({"--version"}).out, "larder 0.1.0\n");
+}
+
+TEST_F(Verbs, AnUnknownVerbIsAUsageErrorThatNamesTheNearest) {
+  const Ran ran = larder({"stat"});
+  EXPECT_EQ(ran.status, 2);
+  EXPECT_EQ(ran.err, "larder: error: `stat` is not a verb of larder\n  help: did you mean `larder stats`?\n");
+  EXPECT_EQ(larder({"frobnicate"}).err, "larder: error: `frobnicate` is not a verb of larder\n  help: larder --help\n");
+  EXPECT_EQ(larder({"help", "verfy"}).err,
+            "larder: error: `verfy` is not a verb of larder\n  help: did you mean `larder verify`?\n");
+  EXPECT_EQ(larder({}).status, 2);
+}
+
+TEST_F(Verbs, AnUnknownOptionAndAMissingKeyAreUsageErrors) {
+  const Ran ran = larder({"get", "--bogus", "a"});
+  EXPECT_EQ(ran.status, 2);
+  EXPECT_EQ(ran.err, "larder: error: The following argument was not expected: --bogus\n  help: larder help get\n");
+  EXPECT_EQ(larder({"get"}).status, 2);
+  EXPECT_EQ(larder({"ls", "--sort", "beauty"}).status, 2);
+  EXPECT_EQ(larder({"put", "a", "--ttl", "soon"}).status, 2);
+}
+
+TEST_F(Verbs, WithoutAStoreAQuestionEndsWith5AndMakesNothing) {
+  const std::vector<std::vector<std::string>> questions = {{"get", "a"},       {"has", "a"}, {"ls"},
+                                                           {"info", "a"},      {"stats"},    {"rm", "a"},
+                                                           {"clear", "--yes"}, {"verify"},   {"doctor"}};
+  for (const auto& question : questions) {
+    const Ran ran = larder(question);
+    EXPECT_EQ(ran.status, 5) << question[0];
+    EXPECT_NE(ran.err.find("larder: error: " + store().string() + " holds no store\n  help: "), std::string::npos)
+        << ran.err;
+    EXPECT_FALSE(std::filesystem::exists(store())) << question[0];
+  }
+}
+
+TEST_F(Verbs, WhatIsPutIsGotByteForByte) {
+  std::string every;
+  for (int i = 0; i < 256; ++i) every += static_cast<char>(i);
+  put("every", every);
+  put("empty", "");
+  EXPECT_EQ(larder({"get", "every"}).out, every);
+  const Ran empty = larder({"get", "empty"});
+  EXPECT_EQ(empty.status, 0);
+  EXPECT_EQ(empty.out, "");
+  write("file", "from a file");
+  EXPECT_EQ(larder({"put", "file", "file"}).status, 0);
+  EXPECT_EQ(larder({"get", "file"}).out, "from a file");
+  put("file", "replaced");
+  EXPECT_EQ(larder({"get", "file"}).out, "replaced");
+}
+
+TEST_F(Verbs, PutSaysWhatItStored) {
+  const std::string name = Key("greeting").short_text();
+  EXPECT_EQ(larder({"put", "greeting"}, {.input = "hello"}).err, "larder: stored " + name + " (5 B)\n");
+  EXPECT_EQ(larder({"-q", "put", "greeting"}, {.input = "hello"}).err, "");
+  const Ran ran = larder({"put", "greeting", "--json"}, {.input = "hello"});
+  const nlohmann::json json = nlohmann::json::parse(ran.out);
+  EXPECT_EQ(json["key"], name);
+  EXPECT_EQ(json["bytes"], 5);
+  EXPECT_EQ(json["fingerprint"], Key("greeting").fingerprint().hex());
+}
+
+TEST_F(Verbs, PutOfAFileThatIsNotThereFails) {
+  const Ran ran = larder({"put", "a", "missing"});
+  EXPECT_EQ(ran.status, 1);
+  EXPECT_EQ(ran.err, "larder: error: missing cannot be read\n");
+}
+
+TEST_F(Verbs, AValueWhoseTimeIsOverIsNotFound) {
+  put("short", "x", {"--ttl", "1ms"});
+  put("long", "x", {"--ttl", "1h"});
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  EXPECT_EQ(larder({"has", "short"}).status, 3);
+  EXPECT_EQ(larder({"get", "short"}).status, 3);
+  EXPECT_EQ(larder({"has", "long"}).status, 0);
+  EXPECT_EQ(larder({"put", "none", "--ttl", "0"}, {.input = "x"}).status, 2);
+}
+
+TEST_F(Verbs, ProgramsAndTheToolReadEachOther) {
+  put("from-tool", "bytes");
+  Cache cache = open();
+  const auto bytes = cache.get<std::vector<std::byte>>(Key("from-tool"));
+  ASSERT_TRUE(bytes);
+  EXPECT_EQ((*bytes)->size(), 5U);
+  const std::vector<double> numbers = {1.5, -2.0};
+  cache.put(Key("numbers", 3), numbers);
+  cache.put(Key("name"), std::string("larder"));
+  cache.flush();
+  EXPECT_EQ(larder({"get", "name"}).out, "larder");
+  // Of other types the encoded bytes: a count, padding and the elements.
+  Encoder encoder;
+  encode(numbers, encoder);
+  const std::vector<std::byte> encoded = encoder.joined();
+  EXPECT_EQ(larder({"get", Key("numbers", 3).short_text()}).out,
+            std::string(reinterpret_cast<const char*>(encoded.data()), encoded.size()));
+  EXPECT_EQ(json({"info", Key("numbers", 3).short_text()})["type"], "f64[]");
+}
+
+TEST_F(Verbs, GetAsJsonCarriesTheBytesInBase64) {
+  put("a", "hello");
+  put("b", "hell");
+  EXPECT_EQ(json({"get", "a"})["base64"], "aGVsbG8=");
+  EXPECT_EQ(json({"get", "b"})["base64"], "aGVsbA==");
+  EXPECT_EQ(json({"get", "a"})["bytes"], 5);
+  EXPECT_EQ(json({"get", "a"})["type"], "byte[]");
+}
+
+TEST_F(Verbs, WhatIsNotThereEndsWith3) {
+  put("a", "x");
+  const Ran get = larder({"get", "b"});
+  EXPECT_EQ(get.status, 3);
+  EXPECT_EQ(get.err, "larder: error: there is no entry `b`\n  help: larder ls\n");
+  EXPECT_EQ(larder({"info", "b"}).status, 3);
+  EXPECT_EQ(larder({"get", "b#12345678"}).status, 3);
+  const Ran has = larder({"has", "b"});
+  EXPECT_EQ(has.status, 3);
+  EXPECT_EQ(has.out + has.err, "");
+  EXPECT_EQ(json({"has", "b"})["found"], false);
+  EXPECT_EQ(json({"has", "a"})["found"], true);
+  const nlohmann::json error = nlohmann::json::parse(larder({"--json", "get", "b"}).err);
+  EXPECT_EQ(error["exit"], 3);
+  EXPECT_EQ(error["error"], "there is no entry `b`");
+}
+
+TEST_F(Verbs, AnEntryIsSelectedByNameAndDigits) {
+  put("a", "x");
+  const std::string digits = Key("a").fingerprint().hex();
+  for (const std::size_t length : {4U, 8U, 32U}) EXPECT_EQ(larder({"get", "a#" + digits.substr(0, length)}).out, "x");
+  EXPECT_EQ(larder({"get", "a#" + digits.substr(0, 3)}).status, 3) << "too few digits";
+  EXPECT_EQ(larder({"get", "b#" + digits.substr(0, 8)}).status, 3) << "another name";
+  put("a#beef", "plain");
+  EXPECT_EQ(larder({"get", "a#beef"}).out, "plain") << "a key of that text comes first";
+}
+
+TEST_F(Verbs, AnAmbiguousSelectionNamesTheCandidates) {
+  // Two keys of one name whose fingerprints begin with the same four digits.
+  std::map<std::string, int> seen;
+  int first = -1;
+  int second = -1;
+  for (int i = 0; second < 0; ++i) {
+    const auto [found, fresh] = seen.emplace(Key("f", i).fingerprint().hex().substr(0, 4), i);
+    if (!fresh) {
+      first = found->second;
+      second = i;
+    }
+  }
+  {
+    Cache cache = open();
+    cache.put(Key("f", first), 1);
+    cache.put(Key("f", second), 2);
+  }
+  const Ran ran = larder({"get", "f#" + Key("f", first).fingerprint().hex().substr(0, 4)});
+  EXPECT_EQ(ran.status, 2);
+  EXPECT_NE(ran.err.find("means 2 entries"), std::string::npos) << ran.err;
+  EXPECT_NE(ran.err.find("f#" + Key("f", first).fingerprint().hex()), std::string::npos) << ran.err;
+  EXPECT_NE(ran.err.find("f#" + Key("f", second).fingerprint().hex()), std::string::npos) << ran.err;
+  EXPECT_EQ(larder({"has", Key("f", first).short_text()}).status, 0);
+}
+
+TEST_F(Verbs, RmRemovesWhatIsThereAndTellsWhatIsNot) {
+  put("a", "x");
+  put("b", "x");
+  put("c", "x");
+  const Ran ran = larder({"rm", "a", "missing", Key("b").short_text()});
+  EXPECT_EQ(ran.status, 3);
+  EXPECT_EQ(ran.err, "larder: removed " + Key("a").short_text() + "\nlarder: removed " + Key("b").short_text() +
+                         "\nlarder: error: there is no entry `missing`\n  help: larder ls\n");
+  EXPECT_EQ(larder({"has", "a"}).status, 3);
+  EXPECT_EQ(larder({"has", "b"}).status, 3);
+  const nlohmann::json removed = json({"rm", "c", "missing"});
+  EXPECT_EQ(removed["removed"], nlohmann::json::array({Key("c").short_text()}));
+  EXPECT_EQ(removed["missing"], nlohmann::json::array({"missing"}));
+  EXPECT_EQ(larder({"rm", "a", "--bogus"}).status, 2);
+}
+
+TEST_F(Verbs, InfoSaysWhatIsKnown) {
+  put("a", "hello", {"--ttl", "1h"});
+  const std::string text = larder({"info", "a"}).out;
+  EXPECT_EQ(text.find("key          " + Key("a").short_text() + "\ntext         a\nfingerprint  " +
+                      Key("a").fingerprint().hex() + "\ntype         byte[]\nsize         "),
+            0U)
+      << text;
+  const nlohmann::json json = this->json({"info", "a"});
+  for (const char* field : {"key", "name", "fingerprint", "text", "type", "bytes", "cost_ns", "created", "expires"}) {
+    EXPECT_TRUE(json.contains(field)) << field;
+  }
+  EXPECT_TRUE(json["expires"].is_string());
+  put("b", "hello");
+  EXPECT_TRUE(this->json({"info", "b"})["expires"].is_null());
+}
+
+class Listing : public Verbs {
+ public:
+  Listing() {
+    Cache cache = open();
+    cache.put(Key("small"), std::string("1"), {.cost = std::chrono::seconds(3)});
+    cache.put(Key("medium"), std::string(100, '2'), {.cost = std::chrono::seconds(1)});
+    cache.put(Key("large"), std::string(10000, '3'), {.cost = std::chrono::seconds(2)});
+  }
+  std::vector<std::string> names(std::vector<std::string> options) {
+    options.insert(options.begin(), "ls");
+    std::vector<std::string> result;
+    for (const nlohmann::json& entry : json(options)) result.push_back(entry["name"]);
+    return result;
+  }
+};
+
+TEST_F(Listing, IsSortedAsAsked) {
+  using Names = std::vector<std::string>;
+  EXPECT_EQ(names({"--sort", "cost"}), (Names{"small", "large", "medium"}));
+  EXPECT_EQ(names({"--sort", "size"}), (Names{"large", "medium", "small"}));
+  EXPECT_EQ(names({"--sort", "key"}), (Names{"large", "medium", "small"}));
+  EXPECT_EQ(names({"--sort", "cost", "--limit", "1"}), Names{"small"});
+  EXPECT_EQ(names({"--limit", "0"}), Names{});
+  EXPECT_EQ(names({"--sort", "key", "*m*l*"}), Names{"small"});
+  EXPECT_EQ(names({"nothing*"}), Names{});
+}
+
+TEST_F(Listing, IsATableWithAHeader) {
+  const std::string text = larder({"ls", "--sort", "cost", "--limit", "1"}).out;
+  const std::size_t end = text.find('\n');
+  EXPECT_EQ(text.find("KEY"), 0U) << text;
+  const std::string row = text.substr(end + 1);
+  EXPECT_EQ(row.find(Key("small").short_text() + "  "), 0U) << row;
+  EXPECT_NE(row.find("  3 s  "), std::string::npos) << row;
+  EXPECT_NE(row.find("  never  "), std::string::npos) << row;
+  EXPECT_EQ(larder({"ls", "nothing*"}).out, "");
+}
+
+TEST_F(Verbs, ControlCharactersOfANameDoNotReachTheTerminal) {
+  put("a\x1b[31mb\n", "x");
+  const std::string text = larder({"ls"}).out;
+  EXPECT_EQ(text.find('\x1b'), std::string::npos);
+  EXPECT_EQ(std::ranges::count(text, '\n'), 2);
+  EXPECT_EQ(larder({"get", "no\x1b[31msuch"}).err.find('\x1b'), std::string::npos);
+}
+
+TEST_F(Verbs, StatsCountsWhatAllProcessesDid) {
+  for (int i = 0; i < 3; ++i) larder({"exec", "--", "sleep", "0.1"});
+  const nlohmann::json json = this->json({"stats"});
+  EXPECT_EQ(json["directory"], store().string());
+  EXPECT_EQ(json["lookups"], 3);
+  EXPECT_EQ(json["hits"], 2);
+  EXPECT_EQ(json["store_hit"], 2);
+  EXPECT_EQ(json["miss_absent"], 1);
+  EXPECT_EQ(json["computation"], 1);
+  EXPECT_EQ(json["entries"], 1);
+  EXPECT_GT(json["saved_ns"], 100'000'000);
+  EXPECT_GT(json["store_limit"], 0);
+  for (const auto& [name, value] : json.items()) EXPECT_FALSE(value.is_structured()) << name;
+  const std::string text = larder({"stats"}).out;
+  EXPECT_EQ(text.find("Store     " + store().string() + ": "), 0U) << text;
+  EXPECT_NE(text.find("\nLookups   3: 2 hits (66.7 %), 1 misses, 0 waited for another's computation\n"),
+            std::string::npos)
+      << text;
+  EXPECT_NE(text.find("\nHits      memory 0 · store 2\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("\nMisses    absent 1 · expired 0 · damaged 0 · degraded 0\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("\nSaved     "), std::string::npos) << text;
+}
+
+TEST_F(Verbs, ClearAsksForYesWhereThereIsNoTerminal) {
+  put("a", "x");
+  const Ran refused = larder({"clear"});
+  EXPECT_EQ(refused.status, 2);
+  EXPECT_EQ(refused.err,
+            "larder: error: 1 entries of " + store().string() + " would be removed\n  help: larder clear --yes\n");
+  EXPECT_EQ(larder({"has", "a"}).status, 0);
+  EXPECT_EQ(larder({"clear", "--yes"}).err, "larder: removed 1 entries\n");
+  EXPECT_EQ(larder({"has", "a"}).status, 3);
+  put("b", "x");
+  EXPECT_EQ(json({"clear", "--yes"})["removed"], 1);
+}
+
+TEST_F(Verbs, DoctorFindsASoundStoreSound) {
+  put("a", "x");
+  const Ran ran = larder({"doctor"});
+  EXPECT_EQ(ran.status, 0) << ran.out;
+  for (const char* check : {"file system", "permissions", "space", "locks", "mappings", "open files", "store"}) {
+    EXPECT_NE(ran.out.find(std::string("ok    ") + check), std::string::npos) << ran.out;
+  }
+  for (const nlohmann::json& check : json({"doctor"})) {
+    EXPECT_EQ(check["state"], "ok");
+    EXPECT_EQ(check["cure"], "");
+  }
+}
+
+TEST_F(Verbs, DoctorWarnsOfADirectoryThatOthersMayWrite) {
+  put("a", "x");
+  std::filesystem::permissions(store(), std::filesystem::perms::others_write, std::filesystem::perm_options::add);
+  const Ran ran = larder({"doctor"});
+  EXPECT_NE(ran.status, 0);
+  EXPECT_NE(ran.out.find("cure: chmod go-w " + store().string()), std::string::npos) << ran.out;
+}
+
+TEST_F(Verbs, KeyShowsHowAKeyIsWritten) {
+  const Key key("spectrum", Version{3}, 4096, "hann");
+  const std::string text = larder({"key", "--version", "3", "spectrum", "4096", "hann"}).out;
+  EXPECT_EQ(text.find("key          " + key.short_text() + "\ntext         " + key.text() + "\nfingerprint  " +
+                      key.fingerprint().hex() + "\ncanonical    "),
+            0U)
+      << text;
+  EXPECT_EQ(json({"key", "f", "1"})["fingerprint"], Key("f", 1).fingerprint().hex());
+  EXPECT_EQ(json({"key", "f", "\"1\""})["fingerprint"], Key("f", "1").fingerprint().hex());
+  EXPECT_EQ(json({"key", "f", "1.0"})["fingerprint"], Key("f", 1.0).fingerprint().hex());
+  EXPECT_EQ(json({"key", "f", "true"})["fingerprint"], Key("f", true).fingerprint().hex());
+  EXPECT_EQ(json({"key", "f", "null"})["fingerprint"], Key("f", std::optional<int>()).fingerprint().hex());
+  EXPECT_EQ(json({"key", "f", "-1", "a b"})["fingerprint"], Key("f", -1, "a b").fingerprint().hex());
+  EXPECT_EQ(json({"key", "f", "[\"a\",\"b\"]"})["fingerprint"],
+            Key("f", std::vector<std::string>{"a", "b"}).fingerprint().hex());
+  EXPECT_EQ(json({"key", "f"})["fingerprint"], Key("f").fingerprint().hex());
+  EXPECT_EQ(larder({"key", "f", "{}"}).status, 2);
+  EXPECT_EQ(larder(std::vector<std::string>(19, "key")).status, 2) << "17 arguments";
+}
+
+TEST_F(Verbs, VerifyFindsASoundStoreSound) {
+  put("a", "x");
+  put("b", std::string(100'000, 'y'));
+  const Ran ran = larder({"verify"});
+  EXPECT_EQ(ran.status, 0) << ran.err;
+  EXPECT_NE(ran.out.find("0 damaged"), std::string::npos) << ran.out;
+  const nlohmann::json json = this->json({"verify"});
+  EXPECT_EQ(json["damaged"], 0);
+}
+
+TEST_F(Verbs, VerifyFindsADamagedValueAndEndsWith4) {
+  put("a", std::string(100'000, 'y'));
+  for (const auto& segment : std::filesystem::directory_iterator(store() / "v1" / "seg")) {
+    std::fstream file(segment.path(), std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(50'000);
+    file.put('z');
+  }
+  const Ran ran = larder({"verify"});
+  EXPECT_EQ(ran.status, 4) << ran.out << ran.err;
+  EXPECT_NE(ran.out.find("1 damaged"), std::string::npos) << ran.out;
+}
+
+TEST_F(Verbs, AFullStandardOutputIsAnError) {
+  put("a", "x");
+  const Ran ran = larder({"get", "a"}, {.output = "/dev/full"});
+  EXPECT_EQ(ran.status, 8);
+  EXPECT_EQ(ran.err.find("larder: error: standard output cannot be written"), 0U) << ran.err;
+}
+
+TEST_F(Verbs, TheDirectoryOptionComesBeforeTheEnvironment) {
+  const std::string other = (work() / "other").string();
+  EXPECT_EQ(larder({"put", "a", "--dir", other}, {.input = "x"}).status, 0);
+  EXPECT_EQ(larder({"--dir", other, "get", "a"}).out, "x");
+  EXPECT_EQ(larder({"get", "a"}).status, 5);
+}
+
+TEST_F(Verbs, ColorsAreForTerminalsThatWantThem) {
+  const std::string colored = "\x1b[31merror\x1b[0m";
+  const auto error = [&](std::map<std::string, std::string> environment, bool terminal) {
+    return larder({"get"}, {.environment = std::move(environment), .terminal = terminal}).err;
+  };
+  EXPECT_NE(error({{"TERM", "xterm"}}, true).find(colored), std::string::npos);
+  EXPECT_EQ(error({{"TERM", "xterm"}, {"NO_COLOR", "1"}}, true).find('\x1b'), std::string::npos);
+  EXPECT_EQ(error({{"TERM", "dumb"}}, true).find('\x1b'), std::string::npos);
+  EXPECT_EQ(error({{"TERM", "xterm"}}, false).find('\x1b'), std::string::npos);
+}
+
+}  // namespace
+}  // namespace larder::test

@@ -1,0 +1,134 @@
+// The bytes of a record, pinned: a change here is another format. And: no bytes are believed unchecked.
+#include "store/format.hpp"
+
+#include <gtest/gtest.h>
+
+#include "store/support.hpp"
+
+namespace larder::store {
+namespace {
+
+using namespace test;
+
+Uuid some_uuid() {
+  Uuid uuid{};
+  for (std::size_t i = 0; i < uuid.size(); ++i) uuid[i] = static_cast<std::byte>(i);
+  return uuid;
+}
+
+// A segment with the record of the format page's example: the value "hello" under Key{"k"}.
+std::string example_segment() {
+  const Key key{"k"};
+  const std::string_view value = "hello";
+  const Bytes bytes = std::as_bytes(std::span(value));
+  const std::vector<Digest> chunks = digest_chunks(std::span(&bytes, 1), value.size());
+  RecordParts parts;
+  parts.fingerprint = key.fingerprint();
+  parts.sequence = std::uint64_t{1} << 40;
+  parts.cost_ns = 1'500'000'000;
+  parts.created_ms = 1'700'000'000'000;
+  parts.key = key.canonical();
+  parts.type = "text";
+  parts.value_bytes = value.size();
+  parts.chunks = chunks;
+  const SegmentHeader header = make_segment_header(some_uuid(), 7);
+  const std::vector<std::byte> head = encode_head(parts, segment_seed(some_uuid(), 7), sizeof header);
+  std::string segment(reinterpret_cast<const char*>(&header), sizeof header);
+  segment.append(reinterpret_cast<const char*>(head.data()), head.size());
+  segment.append(value);
+  segment.resize((segment.size() + 63) / 64 * 64);
+  return segment;
+}
+
+std::string hex(std::string_view bytes) {
+  std::string text;
+  for (const char c : bytes) {
+    char digits[3];
+    std::snprintf(digits, sizeof digits, "%02x", static_cast<unsigned>(static_cast<unsigned char>(c)));
+    text += digits;
+  }
+  return text;
+}
+
+std::optional<RecordView> read(const std::string& segment, std::uint64_t offset = 64) {
+  return read_record(std::as_bytes(std::span(segment)), segment_seed(some_uuid(), 7), offset);
+}
+
+TEST(Format, TheBytesOfARecordAreTheOnesOfThePage) {
+  const std::string segment = example_segment();
+  ASSERT_EQ(segment.size(), 256u);
+  EXPECT_EQ(hex(segment),
+            "6c617264657253310700000000000000000102030405060708090a0b0c0d0e0f"
+            "efe36c5eb1787bc9000000000000000000000000000000000000000000000000"
+            "4c44523101000400f5c26794dba851c0aab42d696478c66665ef6b606984f464"
+            "00000000000100000500000000000000ffffffffffffff7f0500000021000000"
+            "002f6859000000000068e5cf8b01000001016b0000746578747ef5b74937f1e5"
+            "c700000000000000000000000000000000000000000000000000000000000000"
+            "68656c6c6f000000000000000000000000000000000000000000000000000000"
+            "0000000000000000000000000000000000000000000000000000000000000000");
+}
+
+TEST(Format, ARecordReadsBackAsItWasWritten) {
+  const std::string segment = example_segment();
+  const std::optional<RecordView> record = read(segment);
+  ASSERT_TRUE(record);
+  EXPECT_TRUE(record->is_for(Key{"k"}));
+  EXPECT_FALSE(record->is_for(Key{"l"}));
+  EXPECT_EQ(record->type, "text");
+  EXPECT_EQ(record->cost_ns, 1'500'000'000u);
+  EXPECT_EQ(record->created_ms, 1'700'000'000'000);
+  EXPECT_EQ(Process::text(record->value), "hello");
+  EXPECT_TRUE(valid_value(*record, record->value));
+  EXPECT_EQ(record->end, segment.size());
+}
+
+TEST(Format, AnyFlippedBitOfARecordIsFound) {
+  const std::string whole = example_segment();
+  const std::optional<RecordView> record = read(whole);
+  const auto value_at = static_cast<std::size_t>(record->value.data() - std::as_bytes(std::span(whole)).data());
+  for (std::size_t bit = 64 * 8; bit < (value_at + 5) * 8; ++bit) {
+    std::string damaged = whole;
+    damaged[bit / 8] = static_cast<char>(damaged[bit / 8] ^ (1 << (bit % 8)));
+    const std::optional<RecordView> found = read(damaged);
+    const bool in_padding = bit / 8 >= 64 + 64 + record->header.body_bytes && bit / 8 < value_at;
+    EXPECT_EQ(found && valid_value(*found, found->value), in_padding) << "bit " << bit;
+  }
+}
+
+TEST(Format, ARecordIsValidInItsPlaceOnly) {
+  const std::string segment = example_segment();
+  const Bytes bytes = std::as_bytes(std::span(segment));
+  EXPECT_FALSE(read_record(bytes, segment_seed(some_uuid(), 8), 64)) << "another segment";
+  Uuid other = some_uuid();
+  other[3] ^= std::byte{1};
+  EXPECT_FALSE(read_record(bytes, segment_seed(other, 7), 64)) << "another store";
+  std::string moved = segment;
+  moved.insert(64, std::string(64, '\0'));
+  EXPECT_FALSE(read(moved, 128)) << "another offset";
+  EXPECT_FALSE(read(segment.substr(0, segment.size() - 1)));
+  EXPECT_FALSE(read(segment, 65));
+  EXPECT_FALSE(read(segment, UINT64_MAX - 63));
+}
+
+TEST(Format, AnyFlippedBitOfASlotsTagOrLocationMakesItAnotherKeys) {
+  const Digest fingerprint = Key{"k"}.fingerprint();
+  const std::uint64_t word = pack_slot(fingerprint, {77, 64 * 1000});
+  ASSERT_TRUE(slot_matches(word, fingerprint));
+  EXPECT_EQ(slot_location(word).segment, 77u);
+  EXPECT_EQ(slot_location(word).offset, 64u * 1000);
+  for (int bit = 8; bit < 64; ++bit) EXPECT_FALSE(slot_matches(word ^ std::uint64_t{1} << bit, fingerprint)) << bit;
+}
+
+TEST(Format, TheSizesOfAStoreFollowItsLimit) {
+  const Geometry small = Geometry::for_limit(1);
+  EXPECT_EQ(small.segment_bytes, k_segment_bytes_min);
+  const Geometry usual = Geometry::for_limit(k_limit_default);
+  EXPECT_EQ(usual.segment_bytes, k_segment_bytes_max);
+  EXPECT_EQ(usual.index_bytes(), 16 * k_mib);
+  const Geometry huge = Geometry::for_limit(std::uint64_t{1} << 50);
+  EXPECT_TRUE(huge.plausible());
+  EXPECT_EQ(huge.segment_slots, k_segment_slots_max);
+}
+
+}  // namespace
+}  // namespace larder::store

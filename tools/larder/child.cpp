@@ -1,0 +1,167 @@
+#include "child.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <csignal>
+#include <utility>
+
+extern char** environ;
+
+namespace larder::tool {
+namespace {
+
+// What the signal handler may touch.
+std::atomic<pid_t> g_child{0};
+std::atomic<int> g_signal{0};
+static_assert(std::atomic<pid_t>::is_always_lock_free, "used in a signal handler");
+
+void pass_on(int signal, siginfo_t* info, void*) {
+  const int saved = errno;
+  g_signal.store(signal);
+  // A terminal sends its signals to the whole foreground group, so the child has this one already.
+  const pid_t child = g_child.load();
+  if (child > 0 && info->si_code <= 0) ::kill(child, signal);
+  errno = saved;
+}
+
+// Handles the signals that ask us to end for as long as it lives. Ignored ones stay ignored, for the child too.
+class SignalForwarding {
+ public:
+  SignalForwarding() {
+    g_child.store(0);
+    g_signal.store(0);
+    struct sigaction action {};
+    action.sa_sigaction = pass_on;
+    action.sa_flags = SA_SIGINFO;
+    ::sigemptyset(&action.sa_mask);
+    for (std::size_t i = 0; i < k_signals.size(); ++i) {
+      ::sigaction(k_signals[i], nullptr, &before_[i]);
+      if (before_[i].sa_handler != SIG_IGN) ::sigaction(k_signals[i], &action, nullptr);
+    }
+  }
+  ~SignalForwarding() {
+    for (std::size_t i = 0; i < k_signals.size(); ++i) ::sigaction(k_signals[i], &before_[i], nullptr);
+  }
+  SignalForwarding(const SignalForwarding&) = delete;
+  SignalForwarding& operator=(const SignalForwarding&) = delete;
+
+ private:
+  static constexpr std::array<int, 3> k_signals = {SIGINT, SIGTERM, SIGHUP};
+  std::array<struct sigaction, 3> before_{};
+};
+
+struct Pipe {
+  int read_end = -1;
+  int write_end = -1;
+
+  Pipe() {
+    int ends[2];
+    if (::pipe2(ends, O_CLOEXEC) != 0) return;
+    read_end = ends[0];
+    write_end = ends[1];
+  }
+  ~Pipe() {
+    close_read();
+    close_write();
+  }
+  Pipe(const Pipe&) = delete;
+  Pipe& operator=(const Pipe&) = delete;
+  void close_read() {
+    if (read_end >= 0) ::close(std::exchange(read_end, -1));
+  }
+  void close_write() {
+    if (write_end >= 0) ::close(std::exchange(write_end, -1));
+  }
+};
+
+std::vector<char*> arguments_of(const std::vector<std::string>& command) {
+  std::vector<char*> arguments;
+  for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
+  arguments.push_back(nullptr);
+  return arguments;
+}
+
+bool write_all(int fd, const char* bytes, std::size_t length) {
+  while (length > 0) {
+    const ssize_t written = ::write(fd, bytes, length);
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return false;
+    bytes += written;
+    length -= static_cast<std::size_t>(written);
+  }
+  return true;
+}
+
+// Reads once from the pipe, hands the bytes on to `to`, and keeps them in `kept`. Closes the pipe at its end, or when
+// nobody takes the bytes: the child is told as it would be without us, by SIGPIPE.
+void move_some(Pipe& pipe, int to, std::string& kept, std::uint64_t bytes_max, Ended& ended) {
+  std::array<char, 65536> buffer;
+  const ssize_t got = ::read(pipe.read_end, buffer.data(), buffer.size());
+  if (got < 0 && errno == EINTR) return;
+  if (got <= 0) return pipe.close_read();
+  const auto length = static_cast<std::size_t>(got);
+  if (!write_all(to, buffer.data(), length)) {
+    ended.output_refused = true;
+    return pipe.close_read();
+  }
+  if (ended.standard_output.size() + ended.standard_error.size() + length > bytes_max) ended.too_large = true;
+  if (!ended.too_large) kept.append(buffer.data(), length);
+}
+
+}  // namespace
+
+Ended run_recorded(const std::vector<std::string>& command, int input, std::uint64_t bytes_max) {
+  Ended ended;
+  Pipe out;
+  Pipe err;
+  if (out.read_end < 0 || err.read_end < 0) {
+    ended.start_error = EMFILE;
+    return ended;
+  }
+  const SignalForwarding forwarding;
+  posix_spawn_file_actions_t actions;
+  ::posix_spawn_file_actions_init(&actions);
+  ::posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO);
+  ::posix_spawn_file_actions_adddup2(&actions, out.write_end, STDOUT_FILENO);
+  ::posix_spawn_file_actions_adddup2(&actions, err.write_end, STDERR_FILENO);
+  pid_t child = 0;
+  ended.start_error =
+      ::posix_spawnp(&child, command[0].c_str(), &actions, nullptr, arguments_of(command).data(), environ);
+  ::posix_spawn_file_actions_destroy(&actions);
+  if (ended.start_error != 0) return ended;
+  g_child.store(child);
+  // A signal that came before the child's id was known is passed on now.
+  if (const int signal = g_signal.load(); signal != 0) ::kill(child, signal);
+  out.close_write();
+  err.close_write();
+
+  while (out.read_end >= 0 || err.read_end >= 0) {
+    std::array<pollfd, 2> ends = {{{out.read_end, POLLIN, 0}, {err.read_end, POLLIN, 0}}};
+    if (::poll(ends.data(), ends.size(), -1) < 0) continue;  // only EINTR is possible
+    if (ends[0].revents != 0) move_some(out, STDOUT_FILENO, ended.standard_output, bytes_max, ended);
+    if (ends[1].revents != 0) move_some(err, STDERR_FILENO, ended.standard_error, bytes_max, ended);
+  }
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  g_child.store(0);
+  ended.killed = WIFSIGNALED(status);
+  ended.status = ended.killed ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+  ended.interrupted = g_signal.load() != 0;
+  return ended;
+}
+
+int become(const std::vector<std::string>& command, int input) {
+  if (::dup2(input, STDIN_FILENO) < 0) return errno;
+  ::execvp(command[0].c_str(), arguments_of(command).data());
+  return errno;
+}
+
+}  // namespace larder::tool

@@ -1,0 +1,212 @@
+// `larder exec`: run a command once, replay what it did ever after.
+//
+// The cache is never in the way: whatever is wrong with it is one warning, and the command runs as if larder were
+// not there, in our place. Once the command has run it is never run again, whatever happens to its result.
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "child.hpp"
+#include "output_files.hpp"
+#include "recording.hpp"
+#include "request.hpp"
+#include "store_path.hpp"
+#include "verbs.hpp"
+
+namespace larder::tool {
+namespace {
+
+constexpr const char* k_example =
+    R"(The result is found again by the words of the command, the working directory, the values of every --env, the
+contents of every --file, and the names of every --out. Name what the command depends on: larder does not guess.
+Standard input is empty, unless --stdin makes its content part of what is depended on. Standard output is replayed
+before standard error. Not kept: what fails (see --store-failures), what a signal ended, what did not write its --out.
+
+Example:
+  larder exec --file data.csv --out model.bin --ttl 7d -- ./train.py data.csv)";
+
+struct ExecOptions {
+  Request request;
+  std::string ttl = "never";
+  std::vector<std::string> misplaced;  // words before `--` that are no options
+};
+
+bool disabled() {
+  const char* value = std::getenv("LARDER_DISABLE");
+  return value != nullptr && *value != '\0' && std::string_view(value) != "0";
+}
+
+Failure start_failure(const Request& request, int code) {
+  const std::string command = printable(request.command[0]);
+  if (code == ENOENT) return {Exit::command_not_found, command + ": command not found", ""};
+  return {Exit::not_executable, fmt::format("{} cannot be run: {}", command, std::strerror(code)), ""};
+}
+
+// Returns only by throwing: either the command takes our place, or it cannot be started.
+[[noreturn]] void run_uncached(const Request& request, const Input& input) {
+  throw start_failure(request, become(request.command, input.descriptor()));
+}
+
+// The cache is of no use: says why and runs without.
+[[noreturn]] void fail_open(const Request& request, const Input& input, const std::string& reason) {
+  if (request.require_cache) {
+    throw Failure{Exit::cache_required, reason, "larder doctor; without --require-cache the command runs uncached"};
+  }
+  warn(fmt::format("running uncached: {}", reason));
+  run_uncached(request, input);
+}
+
+// Tells what became of the command: on a terminal in words, with --json always and as one line.
+void tell(const Globals& globals, const char* event, const Key& key, nlohmann::json more, const std::string& words) {
+  if (globals.json) {
+    more.update({{"event", event}, {"key", key.short_text()}, {"fingerprint", key.fingerprint().hex()}});
+    say_json(more);
+  } else if (error_is_terminal()) {
+    say(globals, words);
+  }
+}
+
+// What may be held of one result: it has to fit the store, and the machine must not notice.
+std::uint64_t result_bytes_max(const Cache& cache) {
+  const auto memory =
+      static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<std::uint64_t>(::sysconf(_SC_PAGE_SIZE));
+  return std::min(cache.stats().store_limit, memory / 4);
+}
+
+int replay(const Globals& globals, const Request& request, const Input& input, const Key& key,
+           const Ref<ExecResult>& result) {
+  if (result->files.size() != request.outputs.size()) fail_open(request, input, "the stored result lacks a file");
+  for (std::size_t i = 0; i < request.outputs.size(); ++i) {
+    const ExecResult::File& file = result->files[i];
+    // What is written is what was asked for, whatever the record says.
+    if (file.path != request.outputs[i]) fail_open(request, input, "the stored result is of other files");
+    if (const auto done = restore(request.outputs[i], file.mode, file.bytes); !done) {
+      fail_open(request, input, done.error().what());
+    }
+  }
+  print(result->standard_output);
+  write_error(result->standard_error);
+  const std::chrono::system_clock::time_point finished{std::chrono::milliseconds(result->finished_ms)};
+  tell(globals, "hit", key,
+       {{"cost_ns", result.cost().count()}, {"saved_ns", result.saved().count()}, {"stored", timestamp(finished)}},
+       fmt::format("hit {} (stored {}), saved {}", short_name(key), ago(finished), format_duration(result.saved())));
+  return result->status;
+}
+
+// Why a run's result is not kept, or empty.
+std::string not_kept(const Request& request, const Input& input, const Key& key, const Ended& ended) {
+  if (ended.interrupted) return "it was interrupted";
+  if (ended.killed) return fmt::format("it was killed by signal {}", ended.status - 128);
+  if (ended.output_refused) return "its output could not be handed on";
+  if (ended.too_large) return "it wrote too much";
+  if (ended.status != 0 && !request.store_failures) {
+    return fmt::format("it failed with status {} (--store-failures keeps that too)", ended.status);
+  }
+  // An input that changed while the command ran: which content did it read?
+  if (key_of(request, input.digest()) != key) return "a file that it depends on changed while it ran";
+  return {};
+}
+
+std::string summary(const Recording& recording) {
+  std::string text;
+  if (!recording.standard_output.empty()) text += "; stdout " + format_size(recording.standard_output.size());
+  if (!recording.standard_error.empty()) text += "; stderr " + format_size(recording.standard_error.size());
+  for (const OutputFile& file : recording.files) {
+    text += fmt::format("; {} {}", printable(file.path), format_size(file.bytes.size()));
+  }
+  return text;
+}
+
+// Runs the command and publishes what it did. From its start on, nothing that goes wrong changes its status or runs
+// it again.
+int record(const Globals& globals, const Request& request, const Input& input, Cache& cache, const Key& key,
+           Claim<ExecResult>& claim) {
+  const OutputFiles outputs(request.outputs);
+  const std::uint64_t bytes_max = result_bytes_max(cache);
+  Ended ended = run_recorded(request.command, input.descriptor(), bytes_max);
+  if (ended.start_error != 0) throw start_failure(request, ended.start_error);
+  try {
+    if (const std::string reason = not_kept(request, input, key, ended); !reason.empty()) {
+      tell(globals, "not_stored", key, {{"reason", reason}}, "not stored: " + reason);
+    } else {
+      Recording recording;
+      recording.files = outputs.read(bytes_max).value();
+      recording.standard_output = std::move(ended.standard_output);
+      recording.standard_error = std::move(ended.standard_error);
+      recording.status = ended.status;
+      recording.finished_ms =
+          std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
+              .count();
+      const std::string sizes = summary(recording);
+      const std::uint64_t stored_before = cache.stats()[Counter::stored];
+      const Ref<ExecResult> result = claim.fulfil(std::move(recording), {.ttl = request.ttl});
+      if (cache.stats()[Counter::stored] == stored_before) throw why_not_stored(cache);
+      tell(globals, "stored", key, {{"cost_ns", result.cost().count()}},
+           fmt::format("stored {} ({}{})", short_name(key), format_duration(result.cost()), sizes));
+    }
+  } catch (const std::exception& error) {
+    warn(fmt::format("the result was not stored: {}", error.what()));
+  }
+  if (ended.output_refused && ended.status == 0) return static_cast<int>(Exit::failed);
+  return ended.status;
+}
+
+int run(const Globals& globals, const ExecOptions& options) {
+  if (!options.misplaced.empty()) {
+    throw Failure{Exit::usage, fmt::format("`{}` stands before `--`", printable(options.misplaced[0])),
+                  "larder exec [OPTION]... -- COMMAND [ARG]..."};
+  }
+  if (globals.command.empty()) {
+    throw Failure{Exit::usage, "no command was given", "larder exec -- COMMAND [ARG]..."};
+  }
+  Request request = options.request;
+  request.command = globals.command;
+  request.ttl = parse_duration(options.ttl).value();
+  std::ranges::sort(request.outputs);
+  request.outputs.erase(std::unique(request.outputs.begin(), request.outputs.end()), request.outputs.end());
+  const Input input(request.standard_input);
+  if (disabled()) run_uncached(request, input);
+
+  std::optional<Cache> cache;
+  std::optional<Key> key;
+  std::optional<Claim<ExecResult>> claim;
+  try {
+    key = key_of(request, input.digest());
+    cache = open_store(store_path(globals)).value();
+    claim = cache->claim<ExecResult>(*key);
+  } catch (const std::exception& error) {
+    fail_open(request, input, error.what());
+  }
+  if (claim->ready()) return replay(globals, request, input, *key, claim->value());
+  return record(globals, request, input, *cache, *key, *claim);
+}
+
+}  // namespace
+
+const Verb k_exec = {
+    "exec", "Run a command once, replay what it did ever after", k_example, [](CLI::App& verb) -> Action {
+      auto options = std::make_shared<ExecOptions>();
+      Request& request = options->request;
+      const auto many = [&](const char* name, std::vector<std::string>& texts, const char* what) {
+        verb.add_option(name, texts, what)->allow_extra_args(false);
+      };
+      many("COMMAND", options->misplaced, "behind `--`: what to run, and its arguments");
+      many("--file", request.files, "a file that the command reads: its content is part of the key (repeatable)");
+      many("--env", request.variables, "an environment variable that it reads (repeatable)");
+      many("--out", request.outputs, "a file that it writes: kept, and written again on a hit (repeatable)");
+      verb.add_option("--key", request.extra, "more that the result depends on, as text");
+      verb.add_option("--ttl", options->ttl, "how long the result is good: 90s, 15m, 1d12h, never");
+      verb.add_flag("--stdin", request.standard_input,
+                    "read all of standard input, as a part of the key, and hand it on");
+      verb.add_flag("--store-failures", request.store_failures, "keep the result of a command that fails, too");
+      verb.add_flag("--require-cache", request.require_cache, "end with 125 where the cache cannot be used");
+      return [options](const Globals& globals) { return run(globals, *options); };
+    }};
+
+}  // namespace larder::tool

@@ -1,0 +1,46 @@
+// `larder info`: what is known of one entry.
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "selection.hpp"
+#include "store_path.hpp"
+#include "verbs.hpp"
+
+namespace larder::tool {
+namespace {
+
+struct InfoOptions {
+  std::string key;
+};
+
+int run(const Globals& globals, const InfoOptions& options) {
+  Cache cache = open_existing(globals);
+  const std::optional<EntryInfo> entry = find_entry(cache, require_key(cache, options.key));
+  if (!entry) throw not_found(options.key);
+  if (globals.json) return print_json(entry_json(*entry)), 0;
+  std::string text;
+  const auto line = [&](const char* name, const std::string& value) {
+    text += fmt::format("{:<12} {}\n", name, value);
+  };
+  line("key", short_name(entry->key));
+  line("text", printable(entry->key.text()));
+  line("fingerprint", entry->key.fingerprint().hex());
+  line("type", printable(entry->type));
+  line("size", fmt::format("{} ({} bytes)", format_size(entry->bytes), entry->bytes));
+  line("cost", format_duration(entry->cost));
+  line("created", fmt::format("{} ({})", timestamp(entry->created), ago(entry->created)));
+  line("expires", entry->expires ? timestamp(*entry->expires) : "never");
+  print(text);
+  return 0;
+}
+
+}  // namespace
+
+const Verb k_info = {
+    "info", "Show what is known of one entry", "Example:\n  larder info exec#9f3c21d0", [](CLI::App& verb) -> Action {
+      auto options = std::make_shared<InfoOptions>();
+      verb.add_option("KEY", options->key, "a key's text, or name#1234abcd as `larder ls` prints it")->required();
+      return [options](const Globals& globals) { return run(globals, *options); };
+    }};
+
+}  // namespace larder::tool

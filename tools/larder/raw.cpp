@@ -1,0 +1,59 @@
+#include "raw.hpp"
+
+#include <larder/codecs.hpp>
+
+#include "selection.hpp"
+
+namespace larder::tool {
+namespace {
+
+// An entry's encoded bytes, read as whatever type it was stored as. The library checks a type by its name; one
+// process of the tool reads one entry, so there is one name.
+struct Encoded {
+  static inline std::string type;
+  Bytes bytes;
+};
+
+}  // namespace
+}  // namespace larder::tool
+
+template <>
+struct larder::Codec<larder::tool::Encoded> {
+  static constexpr bool borrows = true;
+  static std::string type_name() { return tool::Encoded::type; }
+  static void encode(const tool::Encoded& value, Encoder& out) { out.refer(value.bytes); }
+  static tool::Encoded decode(Decoder& in) { return {in.take(in.remaining())}; }
+};
+
+namespace larder::tool {
+
+std::optional<RawValue> read_raw(Cache& cache, const Key& key) {
+  const std::optional<EntryInfo> entry = find_entry(cache, key);
+  if (!entry) return std::nullopt;
+  Encoded::type = entry->type;
+  const std::optional<Ref<Encoded>> value = cache.get<Encoded>(key);
+  if (!value) return std::nullopt;
+  RawValue raw{entry->type, (*value)->bytes, value->share()};
+  Decoder in(raw.bytes, raw.owner);
+  if (raw.type == Codec<std::span<const std::byte>>::type_name()) {
+    raw.bytes = Codec<std::span<const std::byte>>::decode(in);
+  } else if (raw.type == Codec<std::string_view>::type_name()) {
+    raw.bytes = std::as_bytes(std::span(Codec<std::string_view>::decode(in)));
+  }
+  return raw;
+}
+
+std::string base64(Bytes bytes) {
+  constexpr std::string_view digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string text;
+  for (std::size_t i = 0; i < bytes.size(); i += 3) {
+    const std::size_t here = std::min<std::size_t>(3, bytes.size() - i);
+    std::uint32_t group = 0;
+    for (std::size_t j = 0; j < 3; ++j)
+      group = group << 8 | (j < here ? std::to_integer<std::uint32_t>(bytes[i + j]) : 0);
+    for (std::size_t j = 0; j < 4; ++j) text += j <= here ? digits[group >> (18 - 6 * j) & 63] : '=';
+  }
+  return text;
+}
+
+}  // namespace larder::tool

@@ -1,0 +1,25 @@
+// The encoded bytes of any entry, whatever its type.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <larder/cache.hpp>
+
+namespace larder::tool {
+
+struct RawValue {
+  std::string type;
+  Bytes bytes;
+  std::shared_ptr<const void> owner;  // keeps `bytes` alive
+};
+
+// The value of `key`: bytes and texts as they are, other types as they are encoded. Nothing if it has expired or does
+// not verify.
+[[nodiscard]] std::optional<RawValue> read_raw(Cache& cache, const Key& key);
+
+// The bytes as JSON can carry them.
+[[nodiscard]] std::string base64(Bytes bytes);
+
+}  // namespace larder::tool

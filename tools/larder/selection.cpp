@@ -1,0 +1,67 @@
+#include "selection.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace larder::tool {
+namespace {
+
+constexpr std::size_t k_digits_min = 4;
+constexpr std::size_t k_digits_max = 32;
+constexpr std::size_t k_candidates_shown = 5;
+
+struct Selector {
+  std::string name;
+  std::string digits;
+};
+
+std::optional<Selector> parse_selector(const std::string& text) {
+  const std::size_t mark = text.rfind('#');
+  if (mark == std::string::npos) return std::nullopt;
+  Selector selector{text.substr(0, mark), text.substr(mark + 1)};
+  const auto is_digit = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); };
+  if (selector.digits.size() < k_digits_min || selector.digits.size() > k_digits_max) return std::nullopt;
+  if (!std::ranges::all_of(selector.digits, is_digit)) return std::nullopt;
+  return selector;
+}
+
+}  // namespace
+
+std::optional<Key> find_key(Cache& cache, const std::string& text) {
+  Key plain(text);
+  if (cache.contains(plain)) return plain;
+  const std::optional<Selector> selector = parse_selector(text);
+  if (!selector) return std::nullopt;
+  std::vector<Key> found;
+  for (EntryInfo& entry : cache.entries()) {
+    if (!entry.key.fingerprint().hex().starts_with(selector->digits) || entry.key.name() != selector->name) continue;
+    found.push_back(std::move(entry.key));
+  }
+  if (found.empty()) return std::nullopt;
+  if (found.size() == 1) return found[0];
+  std::string candidates;
+  for (std::size_t i = 0; i < std::min(found.size(), k_candidates_shown); ++i) {
+    candidates += fmt::format("{}{}#{}", i == 0 ? "" : ", ", printable(selector->name), found[i].fingerprint().hex());
+  }
+  throw Failure{Exit::usage, fmt::format("`{}` means {} entries", printable(text), found.size()),
+                fmt::format("use more digits: {}", candidates)};
+}
+
+Key require_key(Cache& cache, const std::string& text) {
+  if (std::optional<Key> key = find_key(cache, text)) return *std::move(key);
+  throw not_found(text);
+}
+
+Failure not_found(const std::string& text) {
+  return {Exit::not_found, fmt::format("there is no entry `{}`", printable(text)), "larder ls"};
+}
+
+std::optional<EntryInfo> find_entry(Cache& cache, const Key& key) {
+  for (EntryInfo& entry : cache.entries()) {
+    if (entry.key == key) return std::move(entry);
+  }
+  return std::nullopt;
+}
+
+}  // namespace larder::tool
