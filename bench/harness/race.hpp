@@ -1,10 +1,13 @@
-// Runs contenders against each other, interleaved: A B C A B C ..., after one round that does not count.
+// Runs contenders against each other, interleaved, after one round that does not count. In each round every contender
+// has one turn, in an order that is shuffled anew: nobody always follows the same predecessor, whose mess (dirty pages,
+// freed memory, cold caches) would look like a property of the contender.
 #pragma once
 
 #include <functional>
 #include <string>
 #include <vector>
 
+#include "harness/random.hpp"
 #include "harness/report.hpp"
 
 namespace bench {
@@ -25,8 +28,9 @@ struct Contender {
     Table& table = tables.emplace_back(Table{experiment, ran, metric, {}});
     for (const Contender& contender : contenders) table.series.push_back({contender.name, contender.ours, {}});
   }
+  Random random(3);
   for (int round = -1; round < repetitions; ++round) {
-    for (std::size_t c = 0; c < contenders.size(); ++c) {
+    for (const std::uint32_t c : permutation(contenders.size(), random)) {
       const std::vector<double> readings = contenders[c].run();
       if (round < 0) continue;
       for (std::size_t m = 0; m < metrics.size(); ++m) tables[m].series[c].readings.push_back(readings.at(m));

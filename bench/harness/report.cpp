@@ -12,15 +12,19 @@ namespace {
 
 // About three significant digits: enough for a table, the JSON has the rest.
 std::string short_number(double value) {
-  const double size = value < 0 ? -value : value;
-  const int decimals = size >= 100 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : 3;
+  if (!std::isfinite(value)) return "-";  // a ratio to nothing
+  const double size = std::abs(value);
   char text[32];
-  std::snprintf(text, sizeof(text), "%.*f", decimals, value);
+  if (size > 0 && size < 0.001) {
+    std::snprintf(text, sizeof(text), "%.1e", value);
+  } else {
+    std::snprintf(text, sizeof(text), "%.*f", size >= 100 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : 3, value);
+  }
   return text;
 }
 
 std::string exact_number(double value) {
-  if (!std::isfinite(value)) return "null";  // a ratio to nothing
+  if (!std::isfinite(value)) return "null";
   char text[32];
   std::snprintf(text, sizeof(text), "%.9g", value);
   return text;
