@@ -5,6 +5,13 @@
 
 namespace larder::store {
 
+namespace {
+
+// Header, key and the value of a small record.
+constexpr std::uint64_t k_prefetch_bytes = 1280;
+
+}  // namespace
+
 Index::Read Index::read(std::uint64_t word, Hit& into) {
   const Location at = slot_location(word);
   into.pin = segments_.pin(at.segment);
@@ -17,6 +24,12 @@ Index::Read Index::read(std::uint64_t word, Hit& into) {
       default:
         return Read::nothing;
     }
+  }
+  // A record is read from end to end: its lines are asked for at once, not one miss after the other.
+  if (const Bytes bytes = into.pin.bytes(); at.offset < bytes.size()) {
+    const Bytes near =
+        bytes.subspan(at.offset).first(std::min<std::uint64_t>(bytes.size() - at.offset, k_prefetch_bytes));
+    for (std::size_t i = 0; i < near.size(); i += 64) __builtin_prefetch(near.data() + i);
   }
   std::optional<RecordView> record = read_record(into.pin.bytes(), into.pin.seed(), at.offset);
   if (!record || record->header.kind != Kind::value) {
