@@ -118,8 +118,13 @@ void Space::clear_slots_of(std::uint32_t slot) {
   const Result<os::File> file = os::File::open(paths_.segment(entry.id.load()), O_RDONLY);
   const Result<std::uint64_t> size = file ? file->size() : Result<std::uint64_t>(file.error());
   const std::uint64_t committed = entry.committed.load();
-  if (size && *size >= committed && committed > sizeof(SegmentHeader)) {
-    if (const Result<os::Mapping> mapping = os::Mapping::map(*file, committed, os::Mapping::Access::read)) {
+  if (!size) {
+    trouble_.note(size.error(), paths_.segment(entry.id.load()).string());
+  } else if (*size >= committed && committed > sizeof(SegmentHeader)) {
+    const Result<os::Mapping> mapping = os::Mapping::map(*file, committed, os::Mapping::Access::read);
+    if (!mapping) {
+      trouble_.note(mapping.error(), file->path());
+    } else {
       const std::uint64_t seed = segment_seed(control_.page().uuid, entry.id.load());
       const std::uint64_t end = walk_records({mapping->data(), committed}, seed, [&](const RecordView& record) {
         index_.slots().forget(record.header.fingerprint, {slot, record.offset});
