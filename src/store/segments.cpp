@@ -19,14 +19,16 @@ bool alive(SegmentState state) noexcept {
 
 }  // namespace
 
-bool Segments::Pin::verified(std::uint64_t offset) const noexcept {
+bool Segments::Pin::has(Mark mark, std::uint64_t offset) const noexcept {
   const std::uint64_t bit = offset / k_view_bytes_min;
-  return (place_->verified[bit / 64].load(std::memory_order_relaxed) >> (bit % 64) & 1) != 0;
+  const auto& words = place_->marks[static_cast<std::size_t>(mark)];
+  return (words[bit / 64].load(std::memory_order_relaxed) >> (bit % 64) & 1) != 0;
 }
 
-void Segments::Pin::set_verified(std::uint64_t offset) const noexcept {
+void Segments::Pin::set(Mark mark, std::uint64_t offset) const noexcept {
   const std::uint64_t bit = offset / k_view_bytes_min;
-  place_->verified[bit / 64].fetch_or(std::uint64_t{1} << (bit % 64), std::memory_order_relaxed);
+  auto& words = place_->marks[static_cast<std::size_t>(mark)];
+  words[bit / 64].fetch_or(std::uint64_t{1} << (bit % 64), std::memory_order_relaxed);
 }
 
 std::shared_ptr<const void> Segments::Pin::share() && {
@@ -102,7 +104,7 @@ Segments::Pin Segments::map(std::uint32_t slot) {
   place.seed = segment_seed(control_.page().uuid, id);
   place.mapping = *std::move(mapping);
   place.path = path;
-  place.verified = std::vector<std::atomic<std::uint64_t>>(bytes / k_view_bytes_min / 64 + 1);
+  for (auto& words : place.marks) words = std::vector<std::atomic<std::uint64_t>>(bytes / k_view_bytes_min / 64 + 1);
   ++mapped_;
   place.state.fetch_add(3, std::memory_order_release);
   return {*this, place, slot, std::min(committed, bytes)};
@@ -122,7 +124,7 @@ bool Segments::close_locked(std::uint32_t slot) {
   std::uint64_t idle = 1;
   if (!place.state.compare_exchange_strong(idle, 0, std::memory_order_acquire)) return (idle & 1) == 0;
   place.mapping = os::Mapping();
-  place.verified.clear();
+  for (auto& words : place.marks) words.clear();
   --mapped_;
   if (fork_generation_ == os::fork_generation()) pin_file(slot).unlock(slot);
   return true;

@@ -35,12 +35,16 @@ class Segments : public std::enable_shared_from_this<Segments> {
     std::uint64_t seed = 0;
     os::Mapping mapping;
     std::string path;
-    // Which views this process has verified: a bit for each 16 KiB, in which at most one record that is
-    // handed out as a view can start.
-    std::vector<std::atomic<std::uint64_t>> verified;
+    // What this process has done with which views (see Mark): a bit for each 16 KiB, in which at most one
+    // record that is handed out as a view can start.
+    std::array<std::vector<std::atomic<std::uint64_t>>, 2> marks;
   };
 
  public:
+  enum class Mark : std::uint8_t {
+    verified,   // its checksums were compared
+    populated,  // its pages were brought in
+  };
   enum class Why : std::uint8_t { none, absent, damaged, refused };
 
   // Keeps one segment mapped. Empty, with the reason, if that could not be. May be destroyed on any thread.
@@ -74,8 +78,8 @@ class Segments : public std::enable_shared_from_this<Segments> {
       return place_->mapping.populate(static_cast<std::uint64_t>(part.data() - place_->mapping.data()), part.size(),
                                       place_->path);
     }
-    [[nodiscard]] bool verified(std::uint64_t offset) const noexcept;
-    void set_verified(std::uint64_t offset) const noexcept;
+    [[nodiscard]] bool has(Mark mark, std::uint64_t offset) const noexcept;
+    void set(Mark mark, std::uint64_t offset) const noexcept;
     // What keeps the segment mapped even if the Store is gone.
     [[nodiscard]] std::shared_ptr<const void> share() &&;
 
