@@ -23,8 +23,19 @@ namespace larder {
 
 // The type of an element. The numbers are written to disk: permanent.
 enum class DType : std::uint8_t {
-  boolean = 1, i8 = 2, i16 = 3, i32 = 4, i64 = 5, u8 = 6, u16 = 7, u32 = 8, u64 = 9,
-  f32 = 10, f64 = 11, c64 = 12, c128 = 13,
+  boolean = 1,
+  i8 = 2,
+  i16 = 3,
+  i32 = 4,
+  i64 = 5,
+  u8 = 6,
+  u16 = 7,
+  u32 = 8,
+  u64 = 9,
+  f32 = 10,
+  f64 = 11,
+  c64 = 12,
+  c128 = 13,
 };
 
 // Bytes of one element; 0 for a number that is no DType.
@@ -37,23 +48,34 @@ namespace detail {
 template <class T>
 struct DTypeOf {};
 template <DType D>
-struct DTypeIs { static constexpr DType value = D; };
-template <> struct DTypeOf<bool> : DTypeIs<DType::boolean> {};
-template <> struct DTypeOf<float> : DTypeIs<DType::f32> {};
-template <> struct DTypeOf<double> : DTypeIs<DType::f64> {};
-template <> struct DTypeOf<std::complex<float>> : DTypeIs<DType::c64> {};
-template <> struct DTypeOf<std::complex<double>> : DTypeIs<DType::c128> {};
+struct DTypeIs {
+  static constexpr DType value = D;
+};
+template <>
+struct DTypeOf<bool> : DTypeIs<DType::boolean> {};
+template <>
+struct DTypeOf<float> : DTypeIs<DType::f32> {};
+template <>
+struct DTypeOf<double> : DTypeIs<DType::f64> {};
+template <>
+struct DTypeOf<std::complex<float>> : DTypeIs<DType::c64> {};
+template <>
+struct DTypeOf<std::complex<double>> : DTypeIs<DType::c128> {};
 // By width and sign, so that `long` and `long long` are both i64.
 template <class T>
-  requires(std::is_integral_v<T> && !std::is_same_v<T, bool>)
-struct DTypeOf<T>
-    : DTypeIs<static_cast<DType>((std::is_signed_v<T> ? 2 : 6) +
-                                 (sizeof(T) == 1 ? 0 : sizeof(T) == 2 ? 1 : sizeof(T) == 4 ? 2 : 3))> {};
+requires(std::is_integral_v<T> && !std::is_same_v<T, bool>) struct DTypeOf<T>
+    : DTypeIs<static_cast<DType>((std::is_signed_v<T> ? 2 : 6) + (sizeof(T) == 1   ? 0
+                                                                  : sizeof(T) == 2 ? 1
+                                                                  : sizeof(T) == 4 ? 2
+                                                                                   : 3))> {
+};
 }  // namespace detail
 
 // A C++ type that can be an element of an array.
 template <class T>
-concept Element = requires { detail::DTypeOf<std::remove_cv_t<T>>::value; };
+concept Element = requires {
+  detail::DTypeOf<std::remove_cv_t<T>>::value;
+};
 
 template <Element T>
 inline constexpr DType k_dtype_of = detail::DTypeOf<std::remove_cv_t<T>>::value;
@@ -78,8 +100,8 @@ class LARDER_API Array {
   // Copies elements that lie `strides` bytes apart (one stride a dimension; negative and zero strides
   // allowed, as NumPy has them) into C order: two arrays that are equal element by element are
   // stored, and enter keys, as the same bytes.
-  static Array from_strided(DType dtype, std::vector<std::uint64_t> shape,
-                            std::span<const std::int64_t> strides, const std::byte* first);
+  static Array from_strided(DType dtype, std::vector<std::uint64_t> shape, std::span<const std::int64_t> strides,
+                            const std::byte* first);
 
   // Takes elements over without copying: they must stay as they are for as long as `owner` lives.
   // REQUIRES: `bytes` is aligned to the element and as long as `shape` says (Error(invalid_option)).

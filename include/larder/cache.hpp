@@ -253,11 +253,15 @@ template <class F>
 class Memoized {
  public:
   Memoized(Cache cache, std::string name, F function, MemoizeOptions options)
-      : cache_(std::move(cache)), name_(std::move(name)), function_(std::move(function)), options_(std::move(options)) {}
+      : cache_(std::move(cache)),
+        name_(std::move(name)),
+        function_(std::move(function)),
+        options_(std::move(options)) {}
 
   template <class... Arguments>
   auto operator()(const Arguments&... arguments) {
-    return cache_.get_or_compute(key(arguments...), [&] { return std::invoke(function_, arguments...); }, options_.entry);
+    return cache_.get_or_compute(
+        key(arguments...), [&] { return std::invoke(function_, arguments...); }, options_.entry);
   }
   // The key of a call with these arguments.
   template <class... Arguments>

@@ -7,7 +7,8 @@
 //   template <> struct larder::Codec<Model> {
 //     static std::string type_name() { return "Model/2"; }       // change it when the bytes change
 //     static void encode(const Model& m, Encoder& out) { larder::encode(m.name, out); larder::encode(m.weights, out); }
-//     static Model decode(Decoder& in) { return {larder::decode<std::string>(in), larder::decode<std::vector<float>>(in)}; }
+//     static Model decode(Decoder& in) { return {larder::decode<std::string>(in),
+//     larder::decode<std::vector<float>>(in)}; }
 //   };
 //
 // The type name is stored beside the value: asking for an entry as a type of another name is
@@ -21,8 +22,8 @@
 #include <memory>
 #include <span>
 #include <string>
-#include <typeinfo>
 #include <type_traits>
+#include <typeinfo>
 #include <vector>
 
 #include <larder/array.hpp>
@@ -39,10 +40,8 @@ class LARDER_API Encoder {
   // Copies bytes. For lengths, names, small fields.
   void copy(Bytes bytes);
   template <class T>
-    requires std::is_trivially_copyable_v<T>
-  void number(const T& value) {
-    copy(std::as_bytes(std::span(&value, 1)));
-  }
+  requires std::is_trivially_copyable_v<T>
+  void number(const T& value) { copy(std::as_bytes(std::span(&value, 1))); }
   // Refers to bytes, which must live as long as the value that is being encoded.
   void refer(Bytes bytes);
   // Pads with zeros until the length so far is a multiple of `alignment` (a power of two).
@@ -73,8 +72,7 @@ class LARDER_API Decoder {
   // The next `length` bytes, in place. They live as long as owner().
   Bytes take(std::uint64_t length);
   template <class T>
-    requires std::is_trivially_copyable_v<T>
-  T number() {
+  requires std::is_trivially_copyable_v<T> T number() {
     T value;
     std::memcpy(&value, take(sizeof(T)).data(), sizeof(T));
     return value;
@@ -145,9 +143,9 @@ using Value = std::shared_ptr<const void>;
 // What the rooms below the API know of a type: its names and its codec, with the type erased. One
 // object per type and shared library; compare by `id`, never by address.
 struct Type {
-  std::string name;                 // Codec<T>::type_name(), bounded
-  const std::type_info* id;         // typeid(T)
-  bool borrows;                     // decoded values point into the stored bytes
+  std::string name;          // Codec<T>::type_name(), bounded
+  const std::type_info* id;  // typeid(T)
+  bool borrows;              // decoded values point into the stored bytes
   void (*encode)(const void* value, Encoder& out);
   // Throws what the codec throws, and Error(damaged) if bytes are left over.
   Value (*decode)(Bytes bytes, std::shared_ptr<const void> owner);

@@ -25,8 +25,8 @@ class StoreIf {
  public:
   StoreIf() = default;
   template <class F>
-    requires(!std::is_same_v<std::remove_cvref_t<F>, StoreIf>)
-  StoreIf(F&& predicate)  // NOLINT(google-explicit-constructor)
+  requires(!std::is_same_v<std::remove_cvref_t<F>, StoreIf>)
+      StoreIf(F&& predicate)  // NOLINT(google-explicit-constructor)
       : StoreIf(Tag{}, std::function{std::forward<F>(predicate)}) {}
 
   explicit operator bool() const noexcept { return static_cast<bool>(predicate_); }
@@ -38,8 +38,7 @@ class StoreIf {
   struct Tag {};
   template <class A>
   StoreIf(Tag, std::function<bool(A)> predicate)
-      : type_(&typeid(std::remove_cvref_t<A>)),
-        predicate_([predicate = std::move(predicate)](const void* value) {
+      : type_(&typeid(std::remove_cvref_t<A>)), predicate_([predicate = std::move(predicate)](const void* value) {
           return predicate(*static_cast<const std::remove_cvref_t<A>*>(value));
         }) {}
 
@@ -62,9 +61,9 @@ struct EntryOptions {
 // One entry of a listing. An entry may be gone by the time it is read.
 struct EntryInfo {
   Key key;
-  Tier tier = Tier::store;       // the fastest tier that holds it
-  std::string type;              // Codec<T>::type_name()
-  std::uint64_t bytes = 0;       // of the encoded value; in memory only: its weight
+  Tier tier = Tier::store;  // the fastest tier that holds it
+  std::string type;         // Codec<T>::type_name()
+  std::uint64_t bytes = 0;  // of the encoded value; in memory only: its weight
   std::chrono::nanoseconds cost{0};
   std::chrono::system_clock::time_point created;
   std::optional<std::chrono::system_clock::time_point> expires;  // none: never

@@ -58,9 +58,7 @@ class LARDER_API KeyEncoder {
   void set(std::vector<std::string> members);
   void map(std::vector<std::pair<std::string, std::string>> members);
 
-  [[nodiscard]] std::span<const std::byte> encoded() const noexcept {
-    return std::as_bytes(std::span(buffer_));
-  }
+  [[nodiscard]] std::span<const std::byte> encoded() const noexcept { return std::as_bytes(std::span(buffer_)); }
   [[nodiscard]] std::string take() && { return std::move(buffer_); }
 
  private:

@@ -18,20 +18,20 @@ namespace larder {
 
 // What went wrong, for programs. The numbers are stable: the tool maps them to exit codes.
 enum class Errc {
-  invalid_option = 1,       // an option contradicts another or is out of range
-  invalid_size = 2,         // text that is not a size
-  invalid_duration = 3,     // text that is not a duration
+  invalid_option = 1,          // an option contradicts another or is out of range
+  invalid_size = 2,            // text that is not a size
+  invalid_duration = 3,        // text that is not a duration
   unsupported_filesystem = 4,  // the directory is on a file system the store cannot trust
-  incompatible_format = 5,  // the store was written by a newer larder, or is no store
-  permission = 6,           // the directory may not be used by this user
-  no_space = 7,             // the disk is full
-  io = 8,                   // the system refused for another reason
-  type_mismatch = 9,        // the entry holds another type than was asked for
-  cycle = 10,               // a computation asks, directly or not, for its own key
-  damaged = 11,             // bytes that do not decode
-  key_too_long = 12,        // a canonical key beyond k_key_bytes_max
-  no_store = 13,            // the operation needs a store and none is open
-  not_found = 14,           // a file that should be there is not
+  incompatible_format = 5,     // the store was written by a newer larder, or is no store
+  permission = 6,              // the directory may not be used by this user
+  no_space = 7,                // the disk is full
+  io = 8,                      // the system refused for another reason
+  type_mismatch = 9,           // the entry holds another type than was asked for
+  cycle = 10,                  // a computation asks, directly or not, for its own key
+  damaged = 11,                // bytes that do not decode
+  key_too_long = 12,           // a canonical key beyond k_key_bytes_max
+  no_store = 13,               // the operation needs a store and none is open
+  not_found = 14,              // a file that should be there is not
 };
 
 // An error: what happened, where, and what to do next. Both texts are for people.
@@ -56,8 +56,8 @@ class LARDER_API Error : public std::exception {
 template <class T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : state_(std::move(value)) {}        // NOLINT(google-explicit-constructor)
-  Result(Error error) : state_(std::move(error)) {}    // NOLINT(google-explicit-constructor)
+  Result(T value) : state_(std::move(value)) {}      // NOLINT(google-explicit-constructor)
+  Result(Error error) : state_(std::move(error)) {}  // NOLINT(google-explicit-constructor)
 
   [[nodiscard]] bool has_value() const noexcept { return state_.index() == 0; }
   explicit operator bool() const noexcept { return has_value(); }

@@ -17,41 +17,41 @@ namespace larder {
 
 // The counters. The numbers index the store's shared table of counters: only ever append.
 enum class Counter : std::uint8_t {
-  memory_hit = 0,          // answered from this process's memory
-  store_hit = 1,           // answered from the store
-  coalesced = 2,           // waited for a computation of another thread or process
-  miss_absent = 3,         // no tier has it: never seen, evicted or removed
-  miss_expired = 4,        // its TTL had passed
-  miss_damaged = 5,        // its bytes failed verification or did not decode
-  miss_degraded = 6,       // the store is unusable, and memory did not have it
-  revalidated = 7,         // memory had it, but another process changed the key: asked the store
-  computation = 8,         // computations that ended with a value
-  computation_failed = 9,  // computations that threw or were abandoned
-  computed_ns = 10,        // wall time spent in computations
-  saved_ns = 11,           // cost of everything that was answered without computing, less the time it took
-  stored = 12,             // records written to the store
-  stored_bytes = 13,       // their bytes, header and key included
-  memory_put = 14,         // values admitted to memory
-  memory_evicted = 15,     // left memory because room was needed
-  memory_expired = 16,     // left memory because their time was over
-  not_stored_predicate = 17,  // kept nowhere: store_if said no, or the TTL is zero
-  not_stored_too_large = 18,  // larger than the tier's limit
+  memory_hit = 0,              // answered from this process's memory
+  store_hit = 1,               // answered from the store
+  coalesced = 2,               // waited for a computation of another thread or process
+  miss_absent = 3,             // no tier has it: never seen, evicted or removed
+  miss_expired = 4,            // its TTL had passed
+  miss_damaged = 5,            // its bytes failed verification or did not decode
+  miss_degraded = 6,           // the store is unusable, and memory did not have it
+  revalidated = 7,             // memory had it, but another process changed the key: asked the store
+  computation = 8,             // computations that ended with a value
+  computation_failed = 9,      // computations that threw or were abandoned
+  computed_ns = 10,            // wall time spent in computations
+  saved_ns = 11,               // cost of everything that was answered without computing, less the time it took
+  stored = 12,                 // records written to the store
+  stored_bytes = 13,           // their bytes, header and key included
+  memory_put = 14,             // values admitted to memory
+  memory_evicted = 15,         // left memory because room was needed
+  memory_expired = 16,         // left memory because their time was over
+  not_stored_predicate = 17,   // kept nowhere: store_if said no, or the TTL is zero
+  not_stored_too_large = 18,   // larger than the tier's limit
   not_stored_queue_full = 19,  // dropped: the write-back queue was full
-  not_stored_no_room = 20,  // dropped: pinned values fill the store's limit
-  removed = 21,            // entries removed by key
-  cleared = 22,            // clear() calls
-  segments_reclaimed = 23,  // segments freed to hold the limit
-  index_evicted = 24,      // entries forgotten because their index bucket was full
-  lease_waited = 25,       // waited for a computation in another process
-  lease_takeover = 26,     // took over after another process ended without publishing
-  rebuilt = 27,            // the index was rebuilt (first open after a boot, or damage)
-  fault_no_space = 28,     // the disk or its quota was full
-  fault_io = 29,           // the system refused a read, a write or a mapping
-  fault_permission = 30,   // the directory or a file in it may not be used
-  fault_damaged_record = 31,  // a record failed its checks
-  fault_damaged_file = 32,  // a whole file of the store was missing, short or foreign
-  fault_codec = 33,        // a codec threw while encoding or decoding
-  fault_other = 34,        // anything else that was survived
+  not_stored_no_room = 20,     // dropped: pinned values fill the store's limit
+  removed = 21,                // entries removed by key
+  cleared = 22,                // clear() calls
+  segments_reclaimed = 23,     // segments freed to hold the limit
+  index_evicted = 24,          // entries forgotten because their index bucket was full
+  lease_waited = 25,           // waited for a computation in another process
+  lease_takeover = 26,         // took over after another process ended without publishing
+  rebuilt = 27,                // the index was rebuilt (first open after a boot, or damage)
+  fault_no_space = 28,         // the disk or its quota was full
+  fault_io = 29,               // the system refused a read, a write or a mapping
+  fault_permission = 30,       // the directory or a file in it may not be used
+  fault_damaged_record = 31,   // a record failed its checks
+  fault_damaged_file = 32,     // a whole file of the store was missing, short or foreign
+  fault_codec = 33,            // a codec threw while encoding or decoding
+  fault_other = 34,            // anything else that was survived
   not_stored_superseded = 35,  // the key was changed by another process before the value was written
 };
 inline constexpr std::size_t k_counters = 36;
@@ -62,19 +62,17 @@ LARDER_API std::string_view counter_name(Counter counter);
 struct Stats {
   std::array<std::uint64_t, k_counters> counters{};
 
-  std::uint64_t memory_bytes = 0;   // weight of what memory holds
+  std::uint64_t memory_bytes = 0;  // weight of what memory holds
   std::uint64_t memory_limit = 0;
   std::uint64_t memory_entries = 0;
-  std::uint64_t store_bytes = 0;    // on disk: index, control files and unlinked but pinned files included
-  std::uint64_t store_limit = 0;    // 0: no store
+  std::uint64_t store_bytes = 0;  // on disk: index, control files and unlinked but pinned files included
+  std::uint64_t store_limit = 0;  // 0: no store
   std::uint64_t store_segments = 0;
-  std::uint64_t queue_bytes = 0;    // waiting to be written back
+  std::uint64_t queue_bytes = 0;  // waiting to be written back
   // Why the store is not used, or empty.
   std::string degraded;
 
-  [[nodiscard]] std::uint64_t operator[](Counter counter) const {
-    return counters[static_cast<std::size_t>(counter)];
-  }
+  [[nodiscard]] std::uint64_t operator[](Counter counter) const { return counters[static_cast<std::size_t>(counter)]; }
   [[nodiscard]] std::uint64_t hits() const { return (*this)[Counter::memory_hit] + (*this)[Counter::store_hit]; }
   [[nodiscard]] std::uint64_t misses() const {
     return (*this)[Counter::miss_absent] + (*this)[Counter::miss_expired] + (*this)[Counter::miss_damaged] +
@@ -85,9 +83,7 @@ struct Stats {
   [[nodiscard]] double hit_ratio() const {
     return lookups() == 0 ? 0.0 : static_cast<double>(hits()) / static_cast<double>(lookups());
   }
-  [[nodiscard]] std::chrono::nanoseconds saved() const {
-    return std::chrono::nanoseconds((*this)[Counter::saved_ns]);
-  }
+  [[nodiscard]] std::chrono::nanoseconds saved() const { return std::chrono::nanoseconds((*this)[Counter::saved_ns]); }
   [[nodiscard]] std::chrono::nanoseconds computed() const {
     return std::chrono::nanoseconds((*this)[Counter::computed_ns]);
   }

@@ -39,10 +39,10 @@ LARDER_API std::string duration_text(std::chrono::nanoseconds duration);
 // A size as an option: a number of bytes, or text that is parsed where it is used.
 class Size {
  public:
-  constexpr Size(std::uint64_t bytes) : state_(bytes) {}    // NOLINT(google-explicit-constructor)
+  constexpr Size(std::uint64_t bytes) : state_(bytes) {}                    // NOLINT(google-explicit-constructor)
   constexpr Size(int bytes) : state_(static_cast<std::uint64_t>(bytes)) {}  // NOLINT(google-explicit-constructor)
-  Size(const char* text) : state_(std::string(text)) {}     // NOLINT(google-explicit-constructor)
-  Size(std::string text) : state_(std::move(text)) {}       // NOLINT(google-explicit-constructor)
+  Size(const char* text) : state_(std::string(text)) {}                     // NOLINT(google-explicit-constructor)
+  Size(std::string text) : state_(std::move(text)) {}                       // NOLINT(google-explicit-constructor)
 
   [[nodiscard]] Result<std::uint64_t> bytes(std::uint64_t whole = 0) const {
     if (const auto* number = std::get_if<std::uint64_t>(&state_)) return *number;

@@ -42,7 +42,9 @@ Digest hash128(std::span<const std::byte> bytes) noexcept {
 
 }  // namespace base
 
-Digest digest(std::span<const std::byte> bytes) { return base::hash128(bytes); }
+Digest digest(std::span<const std::byte> bytes) {
+  return base::hash128(bytes);
+}
 
 std::string Digest::hex() const {
   std::array<char, 33> text{};
@@ -56,7 +58,9 @@ struct DigestStream::State {
   XXH3_state_t xxh;
 };
 
-DigestStream::DigestStream() : state_(std::make_unique<State>()) { XXH3_128bits_reset(&state_->xxh); }
+DigestStream::DigestStream() : state_(std::make_unique<State>()) {
+  XXH3_128bits_reset(&state_->xxh);
+}
 DigestStream::~DigestStream() = default;
 DigestStream::DigestStream(DigestStream&&) noexcept = default;
 DigestStream& DigestStream::operator=(DigestStream&&) noexcept = default;

@@ -12,7 +12,9 @@ namespace detail {
 Obligation::Obligation(std::shared_ptr<Engine> engine, std::shared_ptr<Flight> flight)
     : engine_(std::move(engine)), flight_(std::move(flight)), generation_(os::fork_generation()) {}
 
-Obligation::~Obligation() { fail(nullptr); }
+Obligation::~Obligation() {
+  fail(nullptr);
+}
 
 Obligation::Obligation(Obligation&&) noexcept = default;
 
@@ -41,7 +43,9 @@ void Obligation::fail(std::exception_ptr reason) noexcept {
   if (flight != nullptr && generation_ == os::fork_generation()) engine_->core().fail(*flight, std::move(reason));
 }
 
-void check(const EntryOptions& options) { resolve(options); }
+void check(const EntryOptions& options) {
+  resolve(options);
+}
 
 }  // namespace detail
 
@@ -55,7 +59,8 @@ std::optional<detail::Answer> Cache::get_erased(const Key& key, const detail::Ty
   return engine_->core().get(key, type);
 }
 
-PutOutcome Cache::put_erased(const Key& key, detail::Value value, const detail::Type& type, const EntryOptions& options) {
+PutOutcome Cache::put_erased(const Key& key, detail::Value value, const detail::Type& type,
+                             const EntryOptions& options) {
   return engine_->core().put(key, value, type, options);
 }
 
@@ -70,14 +75,30 @@ detail::Claimed Cache::claim_erased(const Key& key, const detail::Type& type) {
   return claimed;
 }
 
-bool Cache::contains(const Key& key) { return engine_->core().contains(key); }
-bool Cache::remove(const Key& key) { return engine_->core().remove(key); }
-void Cache::clear() { engine_->core().clear(); }
-std::vector<EntryInfo> Cache::entries() { return engine_->core().entries(); }
-Stats Cache::stats() const { return engine_->core().stats(); }
-Stats Cache::shared_stats() const { return engine_->core().shared_stats(); }
-void Cache::flush() { engine_->core().flush(); }
-std::filesystem::path Cache::directory() const { return engine_->core().directory(); }
+bool Cache::contains(const Key& key) {
+  return engine_->core().contains(key);
+}
+bool Cache::remove(const Key& key) {
+  return engine_->core().remove(key);
+}
+void Cache::clear() {
+  engine_->core().clear();
+}
+std::vector<EntryInfo> Cache::entries() {
+  return engine_->core().entries();
+}
+Stats Cache::stats() const {
+  return engine_->core().stats();
+}
+Stats Cache::shared_stats() const {
+  return engine_->core().shared_stats();
+}
+void Cache::flush() {
+  engine_->core().flush();
+}
+std::filesystem::path Cache::directory() const {
+  return engine_->core().directory();
+}
 
 std::filesystem::path default_directory() {
   const auto from = [](const char* variable) -> std::filesystem::path {

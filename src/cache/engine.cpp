@@ -51,14 +51,15 @@ Core::Core(const Options& options)
 
 Result<std::unique_ptr<Core>> Core::open(const Options& options) {
   const Result<std::uint64_t> memory = options.memory.bytes(os::memory_bytes());
-  if (!memory) return Error(memory.error().code(), std::string("memory: ") + memory.error().what(), memory.error().help());
+  if (!memory)
+    return Error(memory.error().code(), std::string("memory: ") + memory.error().what(), memory.error().help());
   const Result<std::uint64_t> queue = options.queue.bytes(os::memory_bytes());
   if (!queue) return Error(queue.error().code(), std::string("queue: ") + queue.error().what(), queue.error().help());
 
   std::unique_ptr<Core> core(new Core(options));
   if (*memory != 0) {
-    core->memory_ = std::make_unique<memory::MemoryTier>(
-        memory::Limits{*memory, options.memory_entries.value_or(UINT64_MAX)});
+    core->memory_ =
+        std::make_unique<memory::MemoryTier>(memory::Limits{*memory, options.memory_entries.value_or(UINT64_MAX)});
     core->memory_limit_ = *memory;
   }
 
@@ -142,7 +143,8 @@ Core::Searched Core::search_memory(const Key& key, const Type& type, std::uint64
   memory::Lookup lookup = memory_->get(key, stamp, &base::wall_ms);
   if (lookup.found) {
     const std::chrono::nanoseconds cost(lookup.found->cost_ns);
-    searched.answer = Answer{as_type(key, std::move(lookup.found->value), *lookup.found->type, type), Tier::memory, cost, cost};
+    searched.answer =
+        Answer{as_type(key, std::move(lookup.found->value), *lookup.found->type, type), Tier::memory, cost, cost};
     return searched;
   }
   if (lookup.miss == memory::Miss::expired) searched.miss = Counter::miss_expired;
@@ -438,8 +440,13 @@ std::vector<EntryInfo> Core::entries() {
   std::unordered_set<Key, KeyHash> in_memory;
   const auto add = [&](const Key& key, Tier tier, const std::string& type, std::uint64_t bytes, std::uint64_t cost_ns,
                        std::int64_t created_ms, std::int64_t expires_ms) {
-    EntryInfo info{key, tier, type, bytes, std::chrono::nanoseconds(cost_ns),
-                   system_clock::time_point(milliseconds(created_ms)), std::nullopt};
+    EntryInfo info{key,
+                   tier,
+                   type,
+                   bytes,
+                   std::chrono::nanoseconds(cost_ns),
+                   system_clock::time_point(milliseconds(created_ms)),
+                   std::nullopt};
     if (expires_ms != memory::k_no_expiry) info.expires = system_clock::time_point(milliseconds(expires_ms));
     entries.push_back(std::move(info));
   };
@@ -499,7 +506,9 @@ void Core::flush() {
   counters_.share(store_->shared_counters());
 }
 
-std::filesystem::path Core::directory() const { return store_ ? store_->directory() : std::filesystem::path(); }
+std::filesystem::path Core::directory() const {
+  return store_ ? store_->directory() : std::filesystem::path();
+}
 
 Engine::~Engine() {
   // A core that was inherited through fork() is left alone: its thread and its locks are the parent's.

@@ -103,8 +103,8 @@ class Core {
 
   std::unique_ptr<memory::MemoryTier> memory_;  // null: no memory tier
   std::uint64_t memory_limit_ = 0;
-  std::unique_ptr<store::Store> store_;         // null: memory only, or degraded
-  std::unique_ptr<WriteBack> write_back_;       // there exactly if store_ is
+  std::unique_ptr<store::Store> store_;    // null: memory only, or degraded
+  std::unique_ptr<WriteBack> write_back_;  // there exactly if store_ is
   FlightTable flights_;
 
   std::mutex counted_mutex_;

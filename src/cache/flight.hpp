@@ -38,9 +38,9 @@ class Flight {
 
   // How a flight ended, for those who waited.
   struct Landing {
-    std::optional<Answer> answer;      // of type `type`
+    std::optional<Answer> answer;  // of type `type`
     const Type* type = nullptr;
-    std::exception_ptr failure;        // neither: abandoned
+    std::exception_ptr failure;  // neither: abandoned
   };
 
   const Key key;

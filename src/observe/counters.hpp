@@ -1,8 +1,8 @@
 // The observe room: counting what happens, at a price that no hit feels.
 //
 // Counters are striped: each of the first threads has a stripe for itself, to which it adds with a plain
-// load and store; the threads beyond share one and add atomically. Reading sums the stripes. What was counted is added to the store's shared
-// table now and then (share()), so that the tool sees it while the process lives and after.
+// load and store; the threads beyond share one and add atomically. Reading sums the stripes. What was counted is added
+// to the store's shared table now and then (share()), so that the tool sees it while the process lives and after.
 #pragma once
 
 #include <array>

@@ -1,6 +1,3 @@
-#include <cerrno>
-#include <cstring>
-#include <algorithm>
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/fs.h>
@@ -9,6 +6,9 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <utility>
 
 #include "os/os.hpp"
@@ -39,7 +39,9 @@ Error error(int code, const char* call, const std::string& path) {
   }
 }
 
-File::~File() { close(); }
+File::~File() {
+  close();
+}
 
 File::File(File&& other) noexcept : fd_(std::exchange(other.fd_, -1)), path_(std::move(other.path_)) {}
 

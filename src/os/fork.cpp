@@ -2,10 +2,10 @@
 //
 // The list of descriptors is a fixed array of atomics because the handler runs between fork() and the
 // child's first instruction, where another thread's lock may be held for ever.
-#include <array>
-#include <atomic>
 #include <pthread.h>
 #include <unistd.h>
+#include <array>
+#include <atomic>
 
 #include "os/os.hpp"
 
@@ -33,7 +33,9 @@ const int handler_installed = ::pthread_atfork(nullptr, nullptr, &in_child);
 
 }  // namespace
 
-std::uint64_t fork_generation() noexcept { return generation.load(std::memory_order_acquire); }
+std::uint64_t fork_generation() noexcept {
+  return generation.load(std::memory_order_acquire);
+}
 
 bool close_on_fork(int fd) noexcept {
   for (std::atomic<int>& slot : fds_to_close) {

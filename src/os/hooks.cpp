@@ -9,7 +9,9 @@ namespace {
 std::atomic<Hooks*> installed_hooks{nullptr};
 }  // namespace
 
-void install(Hooks* hooks) noexcept { installed_hooks.store(hooks, std::memory_order_release); }
+void install(Hooks* hooks) noexcept {
+  installed_hooks.store(hooks, std::memory_order_release);
+}
 
 void reached(const char* point) noexcept {
   if (Hooks* hooks = installed_hooks.load(std::memory_order_acquire)) hooks->reached(point);

@@ -1,6 +1,6 @@
-#include <cerrno>
 #include <fcntl.h>
 #include <unistd.h>
+#include <cerrno>
 
 #include "os/os.hpp"
 #include "os/refuse.hpp"
@@ -38,9 +38,13 @@ Result<LockFile> LockFile::open(const std::filesystem::path& path) {
   return lock;
 }
 
-Result<bool> LockFile::try_lock(std::uint64_t offset) const { return os::try_lock(file_, F_WRLCK, offset); }
+Result<bool> LockFile::try_lock(std::uint64_t offset) const {
+  return os::try_lock(file_, F_WRLCK, offset);
+}
 
-Result<bool> LockFile::try_lock_shared(std::uint64_t offset) const { return os::try_lock(file_, F_RDLCK, offset); }
+Result<bool> LockFile::try_lock_shared(std::uint64_t offset) const {
+  return os::try_lock(file_, F_RDLCK, offset);
+}
 
 Result<void> LockFile::lock(std::uint64_t offset) const {
   if (const int code = refused(Call::lock, file_.path())) return error(code, "lock", file_.path());

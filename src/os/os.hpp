@@ -6,6 +6,7 @@
 // point; production has none and pays one relaxed load a call.
 #pragma once
 
+#include <sys/types.h>
 #include <array>
 #include <atomic>
 #include <cstddef>
@@ -14,7 +15,6 @@
 #include <functional>
 #include <span>
 #include <string>
-#include <sys/types.h>
 #include <vector>
 
 #include <larder/codec.hpp>
@@ -22,7 +22,20 @@
 
 namespace larder::os {
 
-enum class Call : std::uint8_t { open, read, write, resize, allocate, map, populate, sync, unlink, list, make_directory, lock };
+enum class Call : std::uint8_t {
+  open,
+  read,
+  write,
+  resize,
+  allocate,
+  map,
+  populate,
+  sync,
+  unlink,
+  list,
+  make_directory,
+  lock
+};
 
 // What tests put between larder and the system. Called from any thread.
 class Hooks {
@@ -136,9 +149,9 @@ Result<void> write_once(const std::filesystem::path& path, std::string_view text
 
 // What a file system is, as far as the store has to know.
 struct FileSystem {
-  std::string name;          // "ext4", "nfs", "0x1badface"
-  bool trusted = false;      // mappings and writes are coherent, locks hold, space is real
-  std::uint64_t bytes = 0;   // capacity
+  std::string name;         // "ext4", "nfs", "0x1badface"
+  bool trusted = false;     // mappings and writes are coherent, locks hold, space is real
+  std::uint64_t bytes = 0;  // capacity
   std::uint64_t bytes_free = 0;
 };
 Result<FileSystem> file_system(const std::filesystem::path& path);

@@ -1,14 +1,14 @@
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
 #include <dirent.h>
 #include <fcntl.h>
-#include <fstream>
-#include <memory>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <memory>
 
 #include "os/os.hpp"
 #include "os/refuse.hpp"
@@ -85,12 +85,12 @@ Result<FileSystem> file_system(const std::filesystem::path& path) {
     bool trusted;
   };
   static constexpr Known known[] = {
-      {0xef53, "ext4", true},         {0x58465342, "xfs", true},     {0x01021994, "tmpfs", true},
-      {0x9123683e, "btrfs", true},    {0x794c7630, "overlayfs", true}, {0x6969, "nfs", false},
-      {0xff534d42, "cifs", false},    {0xfe534d42, "smb2", false},   {0x0bd00bd0, "lustre", false},
-      {0x01021997, "9p", false},      {0x65735546, "fuse", false},   {0x47504653, "gpfs", false},
-      {0x00c36400, "ceph", false},    {0x2fc12fc1, "zfs", false},    {0xf2f52010, "f2fs", false},
-      {0x5346544e, "ntfs", false},    {0x4d44, "vfat", false},
+      {0xef53, "ext4", true},      {0x58465342, "xfs", true},       {0x01021994, "tmpfs", true},
+      {0x9123683e, "btrfs", true}, {0x794c7630, "overlayfs", true}, {0x6969, "nfs", false},
+      {0xff534d42, "cifs", false}, {0xfe534d42, "smb2", false},     {0x0bd00bd0, "lustre", false},
+      {0x01021997, "9p", false},   {0x65735546, "fuse", false},     {0x47504653, "gpfs", false},
+      {0x00c36400, "ceph", false}, {0x2fc12fc1, "zfs", false},      {0xf2f52010, "f2fs", false},
+      {0x5346544e, "ntfs", false}, {0x4d44, "vfat", false},
   };
   struct statfs status {};
   const std::string text = path.string();
@@ -119,7 +119,9 @@ Result<Ownership> ownership(const std::filesystem::path& path) {
   return Ownership{status.st_uid, status.st_mode & 07777};
 }
 
-uid_t current_user() noexcept { return ::geteuid(); }
+uid_t current_user() noexcept {
+  return ::geteuid();
+}
 
 BootId boot_id() {
   BootId id{};
@@ -145,13 +147,16 @@ void random_bytes(std::span<std::byte> bytes) {
 }
 
 std::uint64_t memory_bytes() {
-  auto bytes = static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  auto bytes =
+      static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
   std::ifstream limit("/sys/fs/cgroup/memory.max");
   std::uint64_t cgroup = 0;
   if (limit >> cgroup && cgroup != 0 && cgroup < bytes) bytes = cgroup;
   return bytes;
 }
 
-pid_t process_id() noexcept { return ::getpid(); }
+pid_t process_id() noexcept {
+  return ::getpid();
+}
 
 }  // namespace larder::os

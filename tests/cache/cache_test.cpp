@@ -128,7 +128,8 @@ TEST_F(CacheTest, TtlCountsFromTheEndOfTheComputation) {
   };
   const EntryOptions options{.ttl = 100ms};
   EXPECT_EQ(*cache.get_or_compute(Key{"t"}, slow, options), 1);
-  EXPECT_EQ(*cache.get_or_compute(Key{"t"}, slow, options), 1) << "it was born fresh, though it took longer than its TTL";
+  EXPECT_EQ(*cache.get_or_compute(Key{"t"}, slow, options), 1)
+      << "it was born fresh, though it took longer than its TTL";
   std::this_thread::sleep_for(150ms);
   EXPECT_FALSE(cache.get<int>(Key{"t"}));
   EXPECT_EQ(*cache.get_or_compute(Key{"t"}, slow, options), 2);
@@ -150,9 +151,13 @@ TEST_F(CacheTest, TtlHoldsInTheStoreToo) {
 TEST_F(CacheTest, StoreIfDecidesAndTheValueIsReturnedAllTheSame) {
   Cache cache = open();
   const EntryOptions only_even{.store_if = [](const int& n) { return n % 2 == 0; }};
-  EXPECT_EQ(*cache.get_or_compute(Key{"odd"}, [] { return 3; }, only_even), 3);
+  EXPECT_EQ(*cache.get_or_compute(
+                Key{"odd"}, [] { return 3; }, only_even),
+            3);
   EXPECT_FALSE(cache.contains(Key{"odd"}));
-  EXPECT_EQ(*cache.get_or_compute(Key{"even"}, [] { return 4; }, only_even), 4);
+  EXPECT_EQ(*cache.get_or_compute(
+                Key{"even"}, [] { return 4; }, only_even),
+            4);
   EXPECT_TRUE(cache.contains(Key{"even"}));
   EXPECT_EQ(cache.stats()[Counter::not_stored_predicate], 1U);
 }
@@ -279,10 +284,10 @@ TEST_F(CacheTest, AnUnusableStoreLeavesAWorkingMemoryCacheThatSaysWhy) {
 }
 
 TEST_F(CacheTest, UnusableOptionsAreNamed) {
-  for (const auto& [options, name] : std::initializer_list<std::pair<Options, std::string>>{
-           {Options{.memory = "20 gigs"}, "memory"},
-           {Options{.store = Size("lots")}, "store"},
-           {Options{.queue = "2G"}, "queue"}}) {
+  for (const auto& [options, name] :
+       std::initializer_list<std::pair<Options, std::string>>{{Options{.memory = "20 gigs"}, "memory"},
+                                                              {Options{.store = Size("lots")}, "store"},
+                                                              {Options{.queue = "2G"}, "queue"}}) {
     const Result<Cache> cache = Cache::open(options);
     ASSERT_FALSE(cache);
     EXPECT_NE(std::string(cache.error().what()).find(name), std::string::npos) << cache.error().what();
@@ -336,8 +341,8 @@ TEST_F(CacheTest, AForkedChildOpensAnewAndTheParentGoesOn) {
   const pid_t child = ::fork();
   ASSERT_GE(child, 0);
   if (child == 0) {
-    const bool good = *handle == 1 && cache.get<int>(Key{"before"}) &&
-                      *cache.get_or_compute(Key{"child"}, [] { return 2; }) == 2;
+    const bool good =
+        *handle == 1 && cache.get<int>(Key{"before"}) && *cache.get_or_compute(Key{"child"}, [] { return 2; }) == 2;
     cache.flush();
     ::_exit(good ? 0 : 1);
   }

@@ -17,7 +17,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-Cache memory_cache() { return Cache::open({.store = Size(0)}).value(); }
+Cache memory_cache() {
+  return Cache::open({.store = Size(0)}).value();
+}
 
 // Starts `count` threads that all call `body(i)` at once, and joins them.
 template <class Body>
@@ -127,9 +129,8 @@ TEST(Flight, AClaimCanBeFulfilledOnAnotherThread) {
 TEST(Flight, AComputationMayAskTheCacheForOtherKeys) {
   Cache cache = memory_cache();
   const std::function<long(int)> fibonacci = [&](int n) -> long {
-    return *cache.get_or_compute(Key{"fibonacci", n}, [&]() -> long {
-      return n < 2 ? n : fibonacci(n - 1) + fibonacci(n - 2);
-    });
+    return *cache.get_or_compute(Key{"fibonacci", n},
+                                 [&]() -> long { return n < 2 ? n : fibonacci(n - 1) + fibonacci(n - 2); });
   };
   EXPECT_EQ(fibonacci(80), 23416728348467685L);
   EXPECT_EQ(cache.stats()[Counter::computation], 81U);

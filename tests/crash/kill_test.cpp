@@ -69,7 +69,9 @@ class Shared {
   T* object_;
 };
 
-bool is_removal(std::uint64_t operation) { return operation % 7 == 0; }
+bool is_removal(std::uint64_t operation) {
+  return operation % 7 == 0;
+}
 
 std::string value_of(std::uint64_t key, std::uint64_t operation) {
   std::string value = test::value_of(key, operation, k_value_bytes_max);
@@ -78,7 +80,8 @@ std::string value_of(std::uint64_t key, std::uint64_t operation) {
 }
 
 Cache open(const std::filesystem::path& directory, const std::string& limit, Size memory) {
-  return Cache::open({.directory = directory, .store = Size(limit), .memory = memory, .write = WriteMode::through}).value();
+  return Cache::open({.directory = directory, .store = Size(limit), .memory = memory, .write = WriteMode::through})
+      .value();
 }
 
 // Looks the key up and compares with the oracle. `may_vanish`: the store is small and reclaims.
@@ -98,7 +101,8 @@ void look(Cache& cache, Oracle& oracle, std::uint64_t key, bool may_vanish) {
     if (found) {
       what = std::string("a value that never was, from ") + tier_name(found->source());
       for (std::uint64_t n = begun; n != 0; --n) {
-        if (**found == value_of(key, n)) what = "the value of " + std::to_string(n) + ", from " + tier_name(found->source());
+        if (**found == value_of(key, n))
+          what = "the value of " + std::to_string(n) + ", from " + tier_name(found->source());
       }
     }
     std::fprintf(stderr, "process %d: key %llu, operations %llu to %llu: %s\n", static_cast<int>(::getpid()),
@@ -267,7 +271,8 @@ class Stage {
     EXPECT_GE(kills, kills_wanted);
     EXPECT_GT(oracle_->lookups.load(), static_cast<std::uint64_t>(kills_wanted));
     for (const auto& [name, count] : kills_at) std::printf("  %5d kills at %s\n", count, name.c_str());
-    std::printf("  %d kills, %llu lookups meanwhile\n", kills, static_cast<unsigned long long>(oracle_->lookups.load()));
+    std::printf("  %d kills, %llu lookups meanwhile\n", kills,
+                static_cast<unsigned long long>(oracle_->lookups.load()));
   }
 
  private:
@@ -282,9 +287,13 @@ void kill_often(const std::string& limit, bool may_vanish, int kills) {
   }
 }
 
-TEST(Kill, NothingPublishedIsLostAndNothingWrongIsSeenWhenNothingIsReclaimed) { kill_often("16GiB", false, 1200); }
+TEST(Kill, NothingPublishedIsLostAndNothingWrongIsSeenWhenNothingIsReclaimed) {
+  kill_often("16GiB", false, 1200);
+}
 
-TEST(Kill, NothingWrongIsSeenWhileTheStoreReclaims) { kill_often("24MiB", true, 1000); }
+TEST(Kill, NothingWrongIsSeenWhileTheStoreReclaims) {
+  kill_often("24MiB", true, 1000);
+}
 
 }  // namespace
 }  // namespace larder

@@ -33,14 +33,18 @@ const std::map<std::string, std::optional<std::string>>& truth() {
       {"empty", ""},
       {"overwritten", "the second value"},
       {"removed", std::nullopt},
-      {"view", std::string(17'000, 'v')},       // handed out as a view of the mapping
+      {"view", std::string(17'000, 'v')},          // handed out as a view of the mapping
       {"own segment", std::string(300'000, 's')},  // with this limit, a file of its own
   };
   return values;
 }
 
 Options options_for(const fs::path& directory, Verification verification) {
-  return {.directory = directory, .store = Size("16MiB"), .memory = 0, .write = WriteMode::through, .verification = verification};
+  return {.directory = directory,
+          .store = Size("16MiB"),
+          .memory = 0,
+          .write = WriteMode::through,
+          .verification = verification};
 }
 
 using Files = std::map<std::string, std::string>;  // relative path -> content
@@ -76,7 +80,9 @@ void write_tree(const fs::path& directory, const Files& files) {
 }
 
 // Memory-backed where there is such a place: thousands of small stores are written.
-fs::path scratch_parent() { return fs::exists("/dev/shm") ? "/dev/shm" : fs::temp_directory_path(); }
+fs::path scratch_parent() {
+  return fs::exists("/dev/shm") ? "/dev/shm" : fs::temp_directory_path();
+}
 
 class Damage : public ::testing::Test {
  protected:
@@ -148,8 +154,8 @@ TEST_F(Damage, AnyFlippedByteIsAMissOrHarmless) {
     for (std::size_t at = 0; at < content.size(); ++at) {
       // Every byte, but of long runs of one byte (a large value, unused room) a sample; the long run
       // takes every byte of those too, but for the large files' unused room.
-      const bool in_run = at >= 64 && at + 64 < content.size() &&
-                          content.compare(at - 64, 128, std::string(128, content[at])) == 0;
+      const bool in_run =
+          at >= 64 && at + 64 < content.size() && content.compare(at - 64, 128, std::string(128, content[at])) == 0;
       const std::size_t sample = test::long_run() ? 61 : 4099;
       if (in_run && at % sample != 0) continue;
       Files damaged = whole();

@@ -105,21 +105,17 @@ TEST_P(RefusedCall, LosesNoResultWhenTheStoreIsBeingOpened) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, RefusedCall,
-                         ::testing::Values(Refusal{os::Call::write, ENOSPC, "WriteNoSpace"},
-                                           Refusal{os::Call::write, EDQUOT, "WriteQuota"},
-                                           Refusal{os::Call::write, EIO, "WriteError"},
-                                           Refusal{os::Call::read, EIO, "ReadError"},
-                                           Refusal{os::Call::open, EMFILE, "TooManyFiles"},
-                                           Refusal{os::Call::open, EACCES, "OpenDenied"},
-                                           Refusal{os::Call::map, ENOMEM, "MapNoMemory"},
-                                           Refusal{os::Call::populate, EIO, "PopulateError"},
-                                           Refusal{os::Call::allocate, ENOSPC, "AllocateNoSpace"},
-                                           Refusal{os::Call::unlink, EROFS, "UnlinkReadOnly"},
-                                           Refusal{os::Call::lock, ENOLCK, "NoLocks"},
-                                           Refusal{os::Call::list, EIO, "ListError"},
-                                           Refusal{os::Call::make_directory, EROFS, "MakeDirectoryReadOnly"}),
-                         [](const auto& refusal) { return refusal.param.name; });
+INSTANTIATE_TEST_SUITE_P(
+    All, RefusedCall,
+    ::testing::Values(Refusal{os::Call::write, ENOSPC, "WriteNoSpace"}, Refusal{os::Call::write, EDQUOT, "WriteQuota"},
+                      Refusal{os::Call::write, EIO, "WriteError"}, Refusal{os::Call::read, EIO, "ReadError"},
+                      Refusal{os::Call::open, EMFILE, "TooManyFiles"}, Refusal{os::Call::open, EACCES, "OpenDenied"},
+                      Refusal{os::Call::map, ENOMEM, "MapNoMemory"}, Refusal{os::Call::populate, EIO, "PopulateError"},
+                      Refusal{os::Call::allocate, ENOSPC, "AllocateNoSpace"},
+                      Refusal{os::Call::unlink, EROFS, "UnlinkReadOnly"}, Refusal{os::Call::lock, ENOLCK, "NoLocks"},
+                      Refusal{os::Call::list, EIO, "ListError"},
+                      Refusal{os::Call::make_directory, EROFS, "MakeDirectoryReadOnly"}),
+    [](const auto& refusal) { return refusal.param.name; });
 
 // Runs `body` in a child that is root of its own user and mount namespaces, where it may mount; returns
 // its exit status, or nothing where the system allows no such namespaces.

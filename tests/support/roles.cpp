@@ -23,7 +23,9 @@ std::map<std::string, int (*)(const Arguments&)>& roles() {
 }
 }  // namespace
 
-Role::Role(const char* name, int (*run)(const Arguments&)) { roles().emplace(name, run); }
+Role::Role(const char* name, int (*run)(const Arguments&)) {
+  roles().emplace(name, run);
+}
 
 Child::~Child() {
   if (pid_ <= 0 || status_) return;
@@ -34,7 +36,9 @@ Child::~Child() {
 
 Child::Child(Child&& other) noexcept : pid_(std::exchange(other.pid_, -1)), status_(other.status_) {}
 
-void Child::kill() const { ::kill(pid_, SIGKILL); }
+void Child::kill() const {
+  ::kill(pid_, SIGKILL);
+}
 
 std::optional<int> Child::wait(std::chrono::milliseconds at_most) {
   const auto deadline = std::chrono::steady_clock::now() + at_most;

@@ -43,9 +43,9 @@ struct Role {
   Role(const char* name, int (*run)(const Arguments&));
 };
 
-#define LARDER_ROLE(name)                                                          \
-  static int role_##name(const ::larder::test::Arguments& arguments);              \
-  static const ::larder::test::Role registered_##name(#name, &role_##name);        \
+#define LARDER_ROLE(name)                                                   \
+  static int role_##name(const ::larder::test::Arguments& arguments);       \
+  static const ::larder::test::Role registered_##name(#name, &role_##name); \
   static int role_##name([[maybe_unused]] const ::larder::test::Arguments& arguments)
 
 // LARDER_TEST_LONG=1 in the environment asks for the long run of a test.
