@@ -240,6 +240,7 @@ Core::Claim Core::claim(const Key& key, const Type& type) {
     }
     FlightTable::Joined joined = flights_.join(key);
     if (!joined.leads) {
+      const store::WaitNotice notice = announce_wait(key);
       const Flight::Landing& landing = FlightTable::wait(*joined.flight);
       if (landing.failure) {
         counters_.add(Counter::coalesced);
@@ -273,6 +274,16 @@ Core::Claim Core::claim(const Key& key, const Type& type) {
   }
 }
 
+store::WaitNotice Core::announce_wait(const Key& key) {
+  if (!store_) return {};
+  std::vector<Key> led = flights_.led_by(this_thread_number());
+  std::erase(led, key);
+  if (led.empty()) return {};
+  store::WaitNotice notice = store_->announce_wait(led, key);
+  if (notice.closes_circle()) throw_cycle(key, led.front().short_text() + " waits for it, and it for that");
+  return notice;
+}
+
 std::optional<Answer> Core::lead(Flight& flight, const Type& type) {
   const Key& key = flight.key;
   const std::int64_t start_ns = base::monotonic_ns();
@@ -287,6 +298,7 @@ std::optional<Answer> Core::lead(Flight& flight, const Type& type) {
     const bool waited = !lease;
     if (waited) {
       counters_.add(Counter::lease_waited);
+      const store::WaitNotice notice = announce_wait(key);
       lease = store_->wait_lease(key);
     }
     below = search_below(key, type, stamp_of(key), start_ns);

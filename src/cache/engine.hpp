@@ -84,6 +84,9 @@ class Core {
   Answer promote(const Key& key, const Type& type, std::uint64_t stamp, std::int64_t since_ns, store::Found found);
   // Leads the flight until it has an answer or has to compute.
   std::optional<Answer> lead(Flight& flight, const Type& type);
+  // To be held while waiting for another computation of the key. Throws Error(cycle) if that computation,
+  // in whatever process, waits for one that this thread leads.
+  store::WaitNotice announce_wait(const Key& key);
   void count_answer(const Answer& answer);
 
   [[nodiscard]] std::uint64_t stamp_of(const Key& key) const { return store_ ? store_->stamp(key) : 0; }

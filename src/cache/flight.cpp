@@ -34,8 +34,7 @@ class Waiting {
       next = waits->second;
       path += " -> " + next->key.short_text();
     }
-    throw Error(Errc::cycle, "the computation of " + flight.key.short_text() + " waits for itself: " + path,
-                "break the cycle: a computation must not ask for a key whose computation asks for its own");
+    throw_cycle(flight.key, path);
   }
   ~Waiting() {
     WaitGraph& graph = wait_graph();
@@ -47,6 +46,11 @@ class Waiting {
 };
 
 }  // namespace
+
+void throw_cycle(const Key& key, const std::string& path) {
+  throw Error(Errc::cycle, "the computation of " + key.short_text() + " waits for itself: " + path,
+              "break the cycle: a computation must not ask for a key whose computation asks for its own");
+}
 
 ThreadNumber this_thread_number() noexcept {
   static std::atomic<ThreadNumber> next{1};
@@ -61,6 +65,17 @@ FlightTable::Joined FlightTable::join(const Key& key) {
   auto flight = std::make_shared<Flight>(key, this_thread_number());
   shard.flights.emplace(key, flight);
   return {std::move(flight), true};
+}
+
+std::vector<Key> FlightTable::led_by(ThreadNumber thread) {
+  std::vector<Key> keys;
+  for (Shard& shard : shards_) {
+    const std::lock_guard lock(shard.mutex);
+    for (const auto& [key, flight] : shard.flights) {
+      if (flight->leader == thread) keys.push_back(key);
+    }
+  }
+  return keys;
 }
 
 const Flight::Landing& FlightTable::wait(Flight& flight) {

@@ -20,6 +20,7 @@
 #include <memory>
 #include <mutex>
 #include <unordered_map>
+#include <vector>
 
 #include <larder/cache.hpp>
 
@@ -31,6 +32,9 @@ namespace larder::detail {
 // a claim may outlive the thread that made it.
 using ThreadNumber = std::uint64_t;
 ThreadNumber this_thread_number() noexcept;
+
+// Throws Error(cycle): `path` says how the computation of `key` comes back to itself.
+[[noreturn]] void throw_cycle(const Key& key, const std::string& path);
 
 class Flight {
  public:
@@ -67,6 +71,9 @@ class FlightTable {
   };
   // Joins the running flight of the key, or starts one that the calling thread leads.
   Joined join(const Key& key);
+
+  // The keys of the flights that a thread leads.
+  [[nodiscard]] std::vector<Key> led_by(ThreadNumber thread);
 
   // Sleeps until the flight has ended. Throws Error(cycle) if that would never be.
   static const Flight::Landing& wait(Flight& flight);

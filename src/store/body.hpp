@@ -10,6 +10,7 @@
 #include "store/segments.hpp"
 #include "store/store.hpp"
 #include "store/trouble.hpp"
+#include "store/waits.hpp"
 
 namespace larder::store {
 
@@ -27,6 +28,7 @@ struct Store::Body {
   std::optional<Index> index;
   std::optional<Space> space;
   std::optional<Appender> appender;
+  std::optional<Waits> waits;
   std::atomic<std::uint64_t> retired_seen{0};
   std::atomic<std::uint64_t> cramped_seen{0};
   std::atomic<bool> displaced{false};  // the directory is no longer this store's

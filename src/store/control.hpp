@@ -23,6 +23,7 @@ struct Paths {
   [[nodiscard]] std::filesystem::path control() const { return v1() / "control"; }
   [[nodiscard]] std::filesystem::path gen() const { return v1() / "gen"; }
   [[nodiscard]] std::filesystem::path stats() const { return v1() / "stats"; }
+  [[nodiscard]] std::filesystem::path waits() const { return v1() / "waits"; }
   [[nodiscard]] std::filesystem::path index(std::uint64_t number) const {
     return v1() / ("index." + std::to_string(number));
   }

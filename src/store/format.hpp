@@ -205,6 +205,7 @@ struct Location {
 inline constexpr std::uint64_t k_control_magic = 0x314372656472616cULL;  // "larderC1"
 inline constexpr std::uint64_t k_gen_magic = 0x314772656472616cULL;      // "larderG1"
 inline constexpr std::uint64_t k_stats_magic = 0x315472656472616cULL;    // "larderT1"
+inline constexpr std::uint64_t k_waits_magic = 0x315772656472616cULL;    // "larderW1"
 inline constexpr std::uint32_t k_format = 1;
 
 struct ControlPage {
@@ -271,6 +272,8 @@ inline constexpr std::uint64_t k_gen_keys = 65536;
 inline constexpr std::uint64_t k_gen_clear_offset = k_page_bytes + k_gen_keys * 4;
 inline constexpr std::uint64_t k_gen_bytes = k_gen_clear_offset + k_page_bytes;
 inline constexpr std::uint64_t k_stats_bytes = k_page_bytes;
+inline constexpr std::size_t k_waits_places = 1024;
+inline constexpr std::uint64_t k_waits_bytes = k_page_bytes + k_waits_places * 16;
 inline constexpr std::uint64_t k_stats_counters_max = (k_stats_bytes - 64) / 8;
 
 [[nodiscard]] std::uint64_t control_checksum(const ControlPage& page) noexcept;
@@ -291,7 +294,7 @@ struct Geometry {
   [[nodiscard]] std::uint64_t index_bytes() const noexcept { return std::uint64_t{64} << index_buckets_log2; }
   // What the files that are not segments take.
   [[nodiscard]] std::uint64_t fixed_bytes() const noexcept {
-    return control_bytes() + index_bytes() + k_gen_bytes + k_stats_bytes;
+    return control_bytes() + index_bytes() + k_gen_bytes + k_stats_bytes + k_waits_bytes;
   }
   [[nodiscard]] std::uint64_t smallest_limit() const noexcept { return fixed_bytes() + 2 * segment_bytes; }
   // Records from this size on get a segment of their own.

@@ -94,4 +94,21 @@ Lease Store::make_lease(std::shared_ptr<const void> file, std::uint64_t offset,
   return lease;
 }
 
+WaitNotice Store::announce_wait(std::span<const Key> led, const Key& awaited) {
+  WaitNotice notice;
+  notice.store_ = this;
+  notice.places_ = body_->waits->put(led, awaited);
+  notice.closes_circle_ = body_->waits->closes_circle(led, awaited);
+  return notice;
+}
+
+WaitNotice::WaitNotice(WaitNotice&& other) noexcept
+    : store_(std::exchange(other.store_, nullptr)),
+      places_(std::move(other.places_)),
+      closes_circle_(other.closes_circle_) {}
+
+WaitNotice::~WaitNotice() {
+  if (store_ != nullptr) store_->body_->waits->take_out(places_);
+}
+
 }  // namespace larder::store

@@ -78,6 +78,8 @@ Result<void> create(const StoreOptions& options, Opened& store) {
   if (!gen) return gen.error();
   Result<Table> stats = Table::create(store.paths.stats(), k_stats_magic, uuid, k_stats_bytes);
   if (!stats) return stats.error();
+  Result<Table> waits = Table::create(store.paths.waits(), k_waits_magic, uuid, k_waits_bytes);
+  if (!waits) return waits.error();
   Result<os::Mapping> index = make_mapped_file(store.paths.index(1), geometry.index_bytes());
   if (!index) return index.error();
   os::reached("store.create.files");
@@ -86,6 +88,7 @@ Result<void> create(const StoreOptions& options, Opened& store) {
   store.control = *std::move(control);
   store.gen = *std::move(gen);
   store.stats = *std::move(stats);
+  store.waits = *std::move(waits);
   store.index = *std::move(index);
   return {};
 }
@@ -125,9 +128,13 @@ Result<bool> adopt(Opened& store, bool alone, Trouble& trouble) {
   Result<Table> stats = Table::open(store.paths.stats(), k_stats_magic, page.uuid, k_stats_bytes);
   if (!stats) stats = Table::create(store.paths.stats(), k_stats_magic, page.uuid, k_stats_bytes);
   if (!stats) return stats.error();
+  Result<Table> waits = Table::open(store.paths.waits(), k_waits_magic, page.uuid, k_waits_bytes);
+  if (!waits) waits = Table::create(store.paths.waits(), k_waits_magic, page.uuid, k_waits_bytes);
+  if (!waits) return waits.error();
   store.control = *std::move(control);
   store.gen = *std::move(gen);
   store.stats = *std::move(stats);
+  store.waits = *std::move(waits);
   store.index = *std::move(index);
   return true;
 }

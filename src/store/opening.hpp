@@ -20,6 +20,7 @@ struct Opened {
   Control control;
   Table gen;
   Table stats;
+  Table waits;
   os::Mapping index;
 };
 

@@ -38,6 +38,7 @@ Result<std::unique_ptr<Store>> Store::open(const StoreOptions& options) {
   body->index.emplace(std::move(opened.index), *body->segments, opened.control, *body->generations, body->trouble);
   body->space.emplace(opened.paths, opened.control, opened.leases, *body->segments, *body->index, body->trouble);
   body->appender.emplace(opened.control, *body->space, *body->segments, *body->index, body->trouble);
+  body->waits.emplace(std::move(opened.waits), opened.leases);
   body->space->settle();
   return std::unique_ptr<Store>(new Store(std::move(body)));
 }

@@ -108,6 +108,25 @@ class Lease {
   void (*release_)(const void* lock_file, std::uint64_t offset) noexcept = nullptr;
 };
 
+class Store;
+
+// Says to all processes that computations wait for another one, for as long as it lives.
+class WaitNotice {
+ public:
+  WaitNotice() = default;
+  ~WaitNotice();
+  WaitNotice(WaitNotice&& other) noexcept;
+  WaitNotice& operator=(WaitNotice&&) = delete;
+  // True if the wait would never end, because the other computation waits for one of these.
+  [[nodiscard]] bool closes_circle() const noexcept { return closes_circle_; }
+
+ private:
+  friend class Store;
+  Store* store_ = nullptr;
+  std::vector<std::size_t> places_;
+  bool closes_circle_ = false;
+};
+
 class Store {
  public:
   // Opens the store in the directory, making it if it is missing, rebuilding what is derived if this is
@@ -141,6 +160,10 @@ class Store {
   // lock: compute without a lease then, it is never required for correctness.
   [[nodiscard]] std::optional<Lease> wait_lease(const Key& key);
 
+  // To be held while the caller, who leads the computations of `led`, waits for that of `awaited`, in this
+  // process or another.
+  [[nodiscard]] WaitNotice announce_wait(std::span<const Key> led, const Key& awaited);
+
   // Calls `visit` for every record that a lookup would find. Records published meanwhile may be missed.
   void for_each(const std::function<void(const Listed&)>& visit);
 
@@ -154,6 +177,7 @@ class Store {
   void maintain();
 
  private:
+  friend class WaitNotice;
   struct Body;
   explicit Store(std::unique_ptr<Body> body);
   static Lease make_lease(std::shared_ptr<const void> file, std::uint64_t offset,

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <fcntl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -73,6 +74,36 @@ LARDER_ROLE(asker) {
   return wrong ? 1 : 0;
 }
 
+// Arguments: store directory, own key, the other's key, file to make when leading, file to wait for.
+// Computes its own key from the other's. Returns 7 if told that this is a cycle.
+LARDER_ROLE(circular) {
+  Cache cache = Cache::open({.directory = arguments[0], .store = Size("64MiB")}).value();
+  try {
+    (void)cache.get_or_compute(Key{arguments[1]}, [&] {
+      std::ofstream(arguments[3]) << "leading";
+      wait_for_file(arguments[4]);
+      return 1 + *cache.get_or_compute(Key{arguments[2]}, [&]() -> int {
+        // The other process gave up first: what it computes from is ours.
+        return *cache.get_or_compute(Key{arguments[1]}, [] { return 0; });
+      });
+    });
+  } catch (const Error& error) {
+    return error.code() == Errc::cycle ? 7 : 1;
+  }
+  return 0;
+}
+
+// Arguments: store directory, key, file to make when leading. Computes slowly.
+LARDER_ROLE(slow) {
+  Cache cache = Cache::open({.directory = arguments[0], .store = Size("64MiB")}).value();
+  (void)cache.get_or_compute(Key{arguments[1]}, [&] {
+    std::ofstream(arguments[2]) << "leading";
+    std::this_thread::sleep_for(300ms);
+    return 5;
+  });
+  return 0;
+}
+
 // The processes that started to compute each key, in order.
 std::map<int, std::vector<pid_t>> starts(const std::string& log) {
   std::map<int, std::vector<pid_t>> by_key;
@@ -141,6 +172,40 @@ TEST(ProcessSingleFlight, AKilledLeaderIsReplacedByExactlyOneAndNobodyHangs) {
     }
   }
   EXPECT_GT(takeovers, 0U) << "no leader was hit: the test showed nothing";
+}
+
+TEST(ProcessSingleFlight, ACycleThroughTwoProcessesIsToldAndNobodyHangs) {
+  const test::TemporaryDirectory directory;
+  const auto path = [&](const char* name) { return (directory.path() / name).string(); };
+  Child one = test::start_role("circular", {path("store"), "x", "y", path("one"), path("two")});
+  Child two = test::start_role("circular", {path("store"), "y", "x", path("two"), path("one")});
+  const std::optional<int> first = one.wait(60s);
+  const std::optional<int> second = two.wait(60s);
+  ASSERT_TRUE(first && second) << "a hang";
+  // The second to wait is told; the first then computes the other's key itself and is told, too.
+  EXPECT_EQ(WEXITSTATUS(*first), 7);
+  EXPECT_EQ(WEXITSTATUS(*second), 7);
+}
+
+TEST(ProcessSingleFlight, AWaitThatAKilledProcessAnnouncedIsNotBelieved) {
+  const test::TemporaryDirectory directory;
+  const auto path = [&](const char* name) { return (directory.path() / name).string(); };
+  {
+    // Leads y, then waits for x, which this process leads, and is killed.
+    Cache cache = Cache::open({.directory = path("store"), .store = Size("64MiB")}).value();
+    Claim<int> x = cache.claim<int>(Key{"x"});
+    Child child = test::start_role("circular", {path("store"), "y", "x", path("child"), path("child")});
+    wait_for_file(path("child"));
+    std::this_thread::sleep_for(200ms);
+    child.kill();
+    ASSERT_TRUE(child.wait(10s));
+    // Another process computes y now, from nothing. To wait for it is no cycle, whatever the dead one said.
+    Child slow = test::start_role("slow", {path("store"), "y", path("slow")});
+    wait_for_file(path("slow"));
+    EXPECT_EQ(*cache.get_or_compute(Key{"y"}, [] { return 0; }), 5);
+    EXPECT_TRUE(slow.succeeded(10s));
+    (void)x.fulfil(6);
+  }
 }
 
 }  // namespace
