@@ -115,22 +115,24 @@ void Space::retire(std::uint32_t slot) {
 
 void Space::clear_slots_of(std::uint32_t slot) {
   const SegmentEntry& entry = control_.segment(slot);
-  const Result<os::File> file = os::File::open(paths_.segment(entry.id.load()), O_RDONLY);
-  const Result<std::uint64_t> size = file ? file->size() : Result<std::uint64_t>(file.error());
+  const std::string path = paths_.segment(entry.id.load()).string();
   const std::uint64_t committed = entry.committed.load();
-  if (!size) {
-    trouble_.note(size.error(), paths_.segment(entry.id.load()).string());
-  } else if (*size >= committed && committed > sizeof(SegmentHeader)) {
-    const Result<os::Mapping> mapping = os::Mapping::map(*file, committed, os::Mapping::Access::read);
-    if (!mapping) {
-      trouble_.note(mapping.error(), file->path());
-    } else {
-      const std::uint64_t seed = segment_seed(control_.page().uuid, entry.id.load());
-      const std::uint64_t end = walk_records({mapping->data(), committed}, seed, [&](const RecordView& record) {
-        index_.slots().forget(record.header.fingerprint, {slot, record.offset});
-      });
-      if (end == committed) return;
-    }
+  const Result<os::Mapping> mapping = [&]() -> Result<os::Mapping> {
+    const Result<os::File> file = os::File::open(path, O_RDONLY);
+    if (!file) return file.error();
+    const Result<std::uint64_t> size = file->size();
+    if (!size) return size.error();
+    if (*size < committed || committed == 0) return Error(Errc::damaged, path + " is short");
+    return os::Mapping::map(*file, committed, os::Mapping::Access::read);
+  }();
+  if (mapping) {
+    const std::uint64_t seed = segment_seed(control_.page().uuid, entry.id.load());
+    const std::uint64_t end = walk_records({mapping->data(), committed}, seed, [&](const RecordView& record) {
+      index_.slots().forget(record.header.fingerprint, {slot, record.offset});
+    });
+    if (end == committed) return;
+  } else if (mapping.error().code() != Errc::not_found) {  // a kill between unlinking and noting it
+    trouble_.note(mapping.error(), path);
   }
   index_.slots().forget_segment(slot);
 }

@@ -77,9 +77,10 @@ Segments::Pin Segments::map(std::uint32_t slot) {
   }
   const std::string path = paths_.segment(id).string();
   const auto refuse = [&](const Error& error) {
-    if (!same()) return Pin(Why::absent);
+    const bool file_is_bad = error.code() == Errc::not_found || error.code() == Errc::damaged;
+    if (file_is_bad && !same()) return Pin(Why::absent);  // reclaimed meanwhile
     trouble_.note(error, path);
-    return Pin(error.code() == Errc::not_found || error.code() == Errc::damaged ? Why::damaged : Why::refused);
+    return Pin(file_is_bad ? Why::damaged : Why::refused);
   };
   Result<os::File> file = os::File::open(path, O_RDONLY);
   if (!file) return refuse(file.error());

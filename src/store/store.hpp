@@ -10,7 +10,8 @@
 //   (2) Bytes on disk (index and control files, unlinked but pinned segments included) stay within the
 //       limit plus one segment.
 //   (3) A fault is never thrown: it is a miss or a refusal with a reason, counted, and told to `event`
-//       once per reason and file.
+//       once per reason and file. Counted here: stored, stored_bytes, segments_reclaimed, index_evicted,
+//       rebuilt and the fault_* counters; what a lookup or a refused put comes to is counted by the caller.
 //
 // Thread-safe. After fork() only the destructor of Pinned values may be used in the child.
 #pragma once
@@ -142,7 +143,8 @@ class Store {
 
   // Appends a record and publishes it, unless stamp(key) is no longer `stamp`: a value that waited to be
   // written must not come back after its key was removed meanwhile. The value is the pieces one after
-  // the other.
+  // the other. A put that is refused for another reason removes the older record of the key: it must not
+  // stand for the newer value.
   Put put(const Key& key, const Meta& meta, std::span<const Bytes> value, std::uint64_t stamp);
 
   // Removes the key's record. True if there was one. Other processes' stamps of the key change before
@@ -164,7 +166,8 @@ class Store {
   // process or another.
   [[nodiscard]] WaitNotice announce_wait(std::span<const Key> led, const Key& awaited);
 
-  // Calls `visit` for every record that a lookup would find. Records published meanwhile may be missed.
+  // Calls `visit` for every record that a lookup would find, expired ones included. Records published meanwhile may be
+  // missed.
   void for_each(const std::function<void(const Listed&)>& visit);
 
   [[nodiscard]] Usage usage() const;
