@@ -537,7 +537,7 @@ Core& Engine::reopen(Core* inherited) {
   Core* fresh = core.get();
   // The inherited core is not destroyed: see ~Engine.
   if (core_.compare_exchange_strong(inherited, fresh, std::memory_order_acq_rel)) {
-    core.release();
+    static_cast<void>(core.release());
     return *fresh;
   }
   return *inherited;  // another thread was faster

@@ -1,0 +1,162 @@
+// Files, mappings, directories, and the hooks in front of them.
+#include <gtest/gtest.h>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <fstream>
+#include <numeric>
+#include <vector>
+
+#include "os/os.hpp"
+#include "support/temporary_directory.hpp"
+
+namespace larder::os {
+namespace {
+
+Bytes bytes_of(const std::vector<std::uint8_t>& numbers) {
+  return std::as_bytes(std::span(numbers));
+}
+
+std::vector<std::uint8_t> read_all(const File& file) {
+  std::vector<std::uint8_t> content(file.size().value());
+  const std::size_t got = file.read_at(0, std::as_writable_bytes(std::span(content))).value();
+  content.resize(got);
+  return content;
+}
+
+TEST(File, WritesPiecesOneAfterTheOtherEvenMoreThanOneSystemCallTakes) {
+  const test::TemporaryDirectory directory;
+  const File file = File::open(directory.path() / "f", O_RDWR | O_CREAT).value();
+  // 3000 pieces (a call takes 1024), one of them of 20 MiB (a call is cut at 8), some empty.
+  std::vector<std::vector<std::uint8_t>> contents(3000);
+  std::vector<Bytes> pieces;
+  std::vector<std::uint8_t> expected(100, 0);
+  for (std::size_t i = 0; i < contents.size(); ++i) {
+    contents[i].assign(i == 1500 ? (20U << 20U) + 3 : i % 5, static_cast<std::uint8_t>(i));
+    pieces.push_back(bytes_of(contents[i]));
+    expected.insert(expected.end(), contents[i].begin(), contents[i].end());
+  }
+  ASSERT_TRUE(file.write_at(100, pieces));
+  EXPECT_TRUE(read_all(file) == expected);
+}
+
+TEST(File, ReadsShortOnlyAtTheEnd) {
+  const test::TemporaryDirectory directory;
+  const File file = File::open(directory.path() / "f", O_RDWR | O_CREAT).value();
+  const std::vector<std::uint8_t> content = {1, 2, 3};
+  const Bytes piece = bytes_of(content);
+  ASSERT_TRUE(file.write_at(0, std::span(&piece, 1)));
+  std::vector<std::byte> buffer(10);
+  EXPECT_EQ(file.read_at(1, buffer).value(), 2U);
+  EXPECT_EQ(file.read_at(3, buffer).value(), 0U);
+}
+
+TEST(File, AMissingFileIsNotFoundAndTheErrorNamesIt) {
+  const test::TemporaryDirectory directory;
+  const Result<File> file = File::open(directory.path() / "absent", O_RDONLY);
+  ASSERT_FALSE(file);
+  EXPECT_EQ(file.error().code(), Errc::not_found);
+  EXPECT_NE(std::string(file.error().what()).find("absent"), std::string::npos);
+}
+
+TEST(File, ASymbolicLinkIsNotFollowed) {
+  const test::TemporaryDirectory directory;
+  std::ofstream(directory.path() / "real") << "x";
+  std::filesystem::create_symlink("real", directory.path() / "link");
+  EXPECT_FALSE(File::open(directory.path() / "link", O_RDONLY));
+}
+
+TEST(File, AllocatedRoomIsReal) {
+  const test::TemporaryDirectory directory;
+  const File file = File::open(directory.path() / "f", O_RDWR | O_CREAT).value();
+  ASSERT_TRUE(file.allocate(1 << 20));
+  struct stat status {};
+  ASSERT_EQ(::fstat(file.fd(), &status), 0);
+  EXPECT_EQ(status.st_size, 1 << 20);
+  EXPECT_GE(status.st_blocks * 512, 1 << 20) << "a hole could not be written through a mapping on a full disk";
+}
+
+TEST(File, ErrorsAreOfTheKindThatTheirCureNeeds) {
+  EXPECT_EQ(error(ENOSPC, "write", "f").code(), Errc::no_space);
+  EXPECT_EQ(error(EDQUOT, "write", "f").code(), Errc::no_space);
+  EXPECT_EQ(error(EROFS, "write", "f").code(), Errc::permission);
+  EXPECT_EQ(error(EACCES, "open", "f").code(), Errc::permission);
+  EXPECT_EQ(error(EIO, "read", "f").code(), Errc::io);
+  EXPECT_FALSE(error(ENOSPC, "write", "f").help().empty());
+}
+
+TEST(Mapping, SeesWhatIsWrittenToTheFile) {
+  const test::TemporaryDirectory directory;
+  const File file = File::open(directory.path() / "f", O_RDWR | O_CREAT).value();
+  ASSERT_TRUE(file.resize(8192));
+  const Mapping mapping = Mapping::map(file, 8192, Mapping::Access::read).value();
+  const std::vector<std::uint8_t> content = {7, 8, 9};
+  const Bytes piece = bytes_of(content);
+  ASSERT_TRUE(file.write_at(5000, std::span(&piece, 1)));
+  EXPECT_EQ(mapping.data()[5001], std::byte{8});
+}
+
+TEST(Mapping, PopulatingBeyondTheEndOfTheFileIsAnErrorAndNoSignal) {
+  const test::TemporaryDirectory directory;
+  const File file = File::open(directory.path() / "f", O_RDWR | O_CREAT).value();
+  ASSERT_TRUE(file.resize(4096));
+  const Mapping mapping = Mapping::map(file, 65536, Mapping::Access::read).value();
+  EXPECT_TRUE(mapping.populate(0, 4096, "f"));
+  EXPECT_FALSE(mapping.populate(8192, 4096, "f"));
+}
+
+TEST(Directories, AreMadePrivateWithTheirParents) {
+  const test::TemporaryDirectory directory;
+  const ::mode_t before = ::umask(0);
+  ASSERT_TRUE(make_directories(directory.path() / "a" / "b"));
+  ::umask(before);
+  EXPECT_EQ(ownership(directory.path() / "a").value().mode, 0700U);
+  EXPECT_EQ(ownership(directory.path() / "a" / "b").value().mode, 0700U);
+  EXPECT_TRUE(make_directories(directory.path() / "a" / "b")) << "already there";
+}
+
+TEST(Directories, AFileInTheWayIsAnError) {
+  const test::TemporaryDirectory directory;
+  std::ofstream(directory.path() / "file") << "x";
+  EXPECT_FALSE(make_directories(directory.path() / "file" / "sub"));
+  EXPECT_FALSE(make_directories(directory.path() / "file"));
+}
+
+TEST(Directories, WriteOnceLeavesAnExistingFileAlone) {
+  const test::TemporaryDirectory directory;
+  ASSERT_TRUE(write_once(directory.path() / "f", "first"));
+  ASSERT_TRUE(write_once(directory.path() / "f", "second"));
+  std::ifstream file(directory.path() / "f");
+  std::string text;
+  file >> text;
+  EXPECT_EQ(text, "first");
+  EXPECT_EQ(list(directory.path()).value(), std::vector<std::string>{"f"}) << "no temporary file is left";
+}
+
+TEST(Hooks, RefuseACallAndAreAskedBeforeIt) {
+  class RefuseWrites : public Hooks {
+   public:
+    int before(Call call, const std::string&) override { return call == Call::write ? ENOSPC : 0; }
+    void reached(const char* point) override { point_ = point; }
+    std::string point_;
+  };
+  const test::TemporaryDirectory directory;
+  RefuseWrites hooks;
+  install(&hooks);
+  const File file = File::open(directory.path() / "f", O_RDWR | O_CREAT).value();
+  const std::vector<std::uint8_t> content = {1};
+  const Bytes piece = bytes_of(content);
+  const Result<void> written = file.write_at(0, std::span(&piece, 1));
+  reached("test.point");
+  install(nullptr);
+  ASSERT_FALSE(written);
+  EXPECT_EQ(written.error().code(), Errc::no_space);
+  EXPECT_EQ(file.size().value(), 0U) << "the call was not made";
+  EXPECT_EQ(hooks.point_, "test.point");
+}
+
+}  // namespace
+}  // namespace larder::os
