@@ -1,120 +1,17 @@
-// The cache room: the only one that knows more than one tier. It decides in which order tiers are asked,
-// what goes up and what goes down; how a tier works is the tier's own business.
-//
-// The way of a lookup: memory -> (flight) -> write-back queue -> store -> lease -> compute. `get` takes
-// the same way without the flight and the lease, and computes nothing.
-//
-// Freshness between processes: before a tier is asked, the key's stamp is read from the store (a load).
-// Memory answers only with what was put under that stamp; what comes out of the store is put into memory
-// under the stamp that was read *before* the store was asked, so that a change in between makes it stale
-// and not current.
-//
-// Overwriting with write-back: `put` removes the old record before it returns, and queues the new one;
-// until that is written other processes miss, but never see the old value after put() has returned.
+// What the copies of a Cache share: the core, opened anew in a forked child.
 #pragma once
 
 #include <atomic>
 #include <memory>
-#include <mutex>
-#include <optional>
-#include <string>
 
-#include <larder/cache.hpp>
+#include <larder/options.hpp>
 
-#include "cache/flight.hpp"
-#include "cache/write_back.hpp"
-#include "memory/memory.hpp"
-#include "observe/counters.hpp"
+#include "cache/core.hpp"
 #include "os/os.hpp"
-#include "store/store.hpp"
 
 namespace larder::detail {
 
-// What an entry's options come to, parsed.
-struct Terms {
-  std::chrono::nanoseconds ttl;
-  std::optional<std::chrono::nanoseconds> cost;
-};
-// Throws Error(invalid_duration) for options that do not parse.
-Terms resolve(const EntryOptions& options);
-
-// Everything of a cache that belongs to one process. Thread-safe.
-class Core {
- public:
-  // Does not fail for a store that is out of use: see `degraded`.
-  static Result<std::unique_ptr<Core>> open(const Options& options);
-  ~Core();
-  Core(const Core&) = delete;
-  Core& operator=(const Core&) = delete;
-
-  std::optional<Answer> get(const Key& key, const Type& type);
-  PutOutcome put(const Key& key, const Value& value, const Type& type, const EntryOptions& options);
-  // An answer, or a flight that the caller leads.
-  struct Claim {
-    std::optional<Answer> answer;
-    std::shared_ptr<Flight> flight;
-  };
-  Claim claim(const Key& key, const Type& type);
-  Answer fulfil(Flight& flight, const Value& value, const Type& type, const EntryOptions& options);
-  void fail(Flight& flight, std::exception_ptr reason) noexcept;
-
-  bool contains(const Key& key);
-  bool remove(const Key& key);
-  void clear();
-  std::vector<EntryInfo> entries();
-  Stats stats();
-  Stats shared_stats();
-  void flush();
-  [[nodiscard]] std::filesystem::path directory() const;
-
-  // The process that made this core, in os::fork_generation()s.
-  const std::uint64_t generation;
-
- private:
-  explicit Core(const Options& options);
-
-  struct Searched {
-    std::optional<Answer> answer;
-    Counter miss = Counter::miss_absent;
-  };
-  // Asks memory alone.
-  Searched search_memory(const Key& key, const Type& type, std::uint64_t stamp);
-  // Asks the queue and the store, and promotes what it finds. `since_ns`: when the lookup began.
-  Searched search_below(const Key& key, const Type& type, std::uint64_t stamp, std::int64_t since_ns);
-  Answer promote(const Key& key, const Type& type, std::uint64_t stamp, std::int64_t since_ns, store::Found found);
-  // Leads the flight until it has an answer or has to compute.
-  std::optional<Answer> lead(Flight& flight, const Type& type);
-  // To be held while waiting for another computation of the key. Throws Error(cycle) if that computation,
-  // in whatever process, waits for one that this thread leads.
-  store::WaitNotice announce_wait(const Key& key);
-  void count_answer(const Answer& answer);
-
-  [[nodiscard]] std::uint64_t stamp_of(const Key& key) const { return store_ ? store_->stamp(key) : 0; }
-  // Puts the value into memory and on its way to the store.
-  PutOutcome publish(const Key& key, const Value& value, const Type& type, std::chrono::nanoseconds ttl,
-                     std::uint64_t cost_ns, store::Lease lease) noexcept;
-  PutOutcome::Store to_store(Pending pending);
-  // Whether the options let the value be kept; counts it if not.
-  bool admitted(const Value& value, const Type& type, const EntryOptions& options, const Terms& terms);
-  void count_memory();
-  void tick();
-
-  observe::Counters counters_;
-  const WriteMode write_;
-  const std::function<void(const Event&)> on_event_;
-  std::string degraded_;  // constant after open
-
-  std::unique_ptr<memory::MemoryTier> memory_;  // null: no memory tier
-  std::uint64_t memory_limit_ = 0;
-  std::unique_ptr<store::Store> store_;    // null: memory only, or degraded
-  std::unique_ptr<WriteBack> write_back_;  // there exactly if store_ is
-  FlightTable flights_;
-
-  std::mutex counted_mutex_;
-  memory::Usage counted_;  // guarded by counted_mutex_: what of memory's usage is in counters_ already
-};
-
-// What the copies of a Cache share: the core, opened anew in a forked child.
+// Thread-safe.
 class Engine {
  public:
   Engine(Options options, std::unique_ptr<Core> core) : options_(std::move(options)), core_(core.release()) {}

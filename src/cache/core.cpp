@@ -1,0 +1,368 @@
+#include "cache/core.hpp"
+
+#include <algorithm>
+
+#include "base/aligned.hpp"
+#include "base/clock.hpp"
+
+namespace larder::detail {
+
+namespace {
+
+std::int64_t expiry(std::int64_t created_ms, std::chrono::nanoseconds ttl) {
+  const std::int64_t ttl_ms = std::chrono::duration_cast<std::chrono::milliseconds>(ttl).count();
+  return ttl == k_never || ttl_ms > memory::k_no_expiry - created_ms ? memory::k_no_expiry : created_ms + ttl_ms;
+}
+
+std::uint64_t nanoseconds_of(std::chrono::nanoseconds duration) {
+  return static_cast<std::uint64_t>(std::max<std::int64_t>(0, duration.count()));
+}
+
+std::chrono::nanoseconds since(std::int64_t start_ns) {
+  return std::chrono::nanoseconds(base::monotonic_ns() - start_ns);
+}
+
+[[noreturn]] void throw_mismatch(const Key& key, const std::string& stored, const std::string& asked) {
+  throw Error(Errc::type_mismatch, key.text() + " holds a value of type " + stored + ", not " + asked,
+              "ask for the type that was stored, or make the type part of the key");
+}
+
+// The value as an object of type `to`: itself where it is one, else encoded and decoded.
+Value as_type(const Key& key, Value value, const Type& from, const Type& to) {
+  if (&from == &to || *from.id == *to.id) return value;
+  if (from.name != to.name) throw_mismatch(key, from.name, to.name);
+  Encoder encoder;
+  from.encode(value.get(), encoder);
+  const base::AlignedBytes bytes = base::aligned_copy(encoder.pieces());
+  return to.decode(bytes.bytes, bytes.owner);
+}
+
+}  // namespace
+
+Terms resolve(const EntryOptions& options) {
+  Terms terms{options.ttl.nanoseconds().value(), std::nullopt};
+  if (options.cost) terms.cost = options.cost->nanoseconds().value();
+  return terms;
+}
+
+void Core::count_answer(const Answer& answer) {
+  counters_.add(answer.source == Tier::memory ? Counter::memory_hit : Counter::store_hit);
+  counters_.add(Counter::saved_ns, nanoseconds_of(answer.saved));
+}
+
+Core::Searched Core::search_memory(const Key& key, const Type& type, std::uint64_t stamp) {
+  Searched searched;
+  if (!memory_) return searched;
+  memory::Lookup lookup = memory_->get(key, stamp, &base::wall_ms);
+  if (lookup.found) {
+    const std::chrono::nanoseconds cost(lookup.found->cost_ns);
+    searched.answer =
+        Answer{as_type(key, std::move(lookup.found->value), *lookup.found->type, type), Tier::memory, cost, cost};
+    return searched;
+  }
+  if (lookup.miss == memory::Miss::expired) searched.miss = Counter::miss_expired;
+  if (lookup.miss == memory::Miss::stale) counters_.add(Counter::revalidated);
+  return searched;
+}
+
+Core::Searched Core::search_below(const Key& key, const Type& type, std::uint64_t stamp, std::int64_t since_ns) {
+  Searched searched;
+  if (!store_) {
+    if (!degraded_.empty()) searched.miss = Counter::miss_degraded;
+    return searched;
+  }
+  const std::int64_t now_ms = base::wall_ms();
+  if (const auto pending = write_back_->find(key); pending != nullptr && pending->stamp == stamp) {
+    if (now_ms < pending->meta.expires_ms) {
+      const std::chrono::nanoseconds cost(pending->meta.cost_ns);
+      searched.answer = Answer{as_type(key, pending->value, *pending->type, type), Tier::memory, cost, cost};
+    } else {
+      searched.miss = Counter::miss_expired;
+    }
+    return searched;
+  }
+  store::Lookup lookup = store_->get(key, now_ms);
+  if (lookup.found) {
+    if (lookup.found->meta.type != type.name) throw_mismatch(key, lookup.found->meta.type, type.name);
+    try {
+      searched.answer = promote(key, type, stamp, since_ns, *std::move(lookup.found));
+      return searched;
+    } catch (...) {
+      // The bytes are the ones that were stored, so this codec does not read what it once wrote.
+      counters_.add(Counter::fault_codec);
+      lookup.miss = store::Miss::damaged;
+    }
+  }
+  switch (lookup.miss) {
+    case store::Miss::absent:
+      break;
+    case store::Miss::expired:
+      searched.miss = Counter::miss_expired;
+      break;
+    case store::Miss::damaged:
+      searched.miss = Counter::miss_damaged;
+      break;
+    case store::Miss::degraded:
+      searched.miss = Counter::miss_degraded;
+      break;
+  }
+  return searched;
+}
+
+Answer Core::promote(const Key& key, const Type& type, std::uint64_t stamp, std::int64_t since_ns, store::Found found) {
+  const std::uint64_t bytes = found.value.size();
+  const std::weak_ptr<const void> owner = found.owner;
+  Value value = type.decode(found.value, std::move(found.owner));
+  // A value that still needs the stored bytes is a view of them. A large one pins its segment: the page
+  // cache is its memory tier, and memory must not keep it pinned. Everything else is an object like any.
+  const bool pins = bytes > store::k_copy_bytes_max && !owner.expired();
+  if (memory_ && !pins) {
+    memory_->put(key, {.value = value,
+                       .type = &type,
+                       .weight = type.weight(value.get()),
+                       .cost_ns = found.meta.cost_ns,
+                       .created_ms = found.meta.created_ms,
+                       .expires_ms = found.meta.expires_ms,
+                       .stamp = stamp});
+  }
+  const std::chrono::nanoseconds cost(found.meta.cost_ns);
+  return {std::move(value), Tier::store, cost, std::max(std::chrono::nanoseconds(0), cost - since(since_ns))};
+}
+
+std::optional<Answer> Core::get(const Key& key, const Type& type) {
+  const std::uint64_t stamp = stamp_of(key);
+  Searched searched = search_memory(key, type, stamp);
+  if (!searched.answer) {
+    const Counter memory_miss = searched.miss;
+    searched = search_below(key, type, stamp, base::monotonic_ns());
+    if (searched.miss == Counter::miss_absent) searched.miss = memory_miss;
+  }
+  if (searched.answer) {
+    count_answer(*searched.answer);
+  } else {
+    counters_.add(searched.miss);
+  }
+  return std::move(searched.answer);
+}
+
+Core::Claim Core::claim(const Key& key, const Type& type) {
+  while (true) {
+    if (Searched searched = search_memory(key, type, stamp_of(key)); searched.answer) {
+      count_answer(*searched.answer);
+      return {std::move(searched.answer), nullptr};
+    }
+    FlightTable::Joined joined = flights_.join(key);
+    if (!joined.leads) {
+      const store::WaitNotice notice = announce_wait(key);
+      const Flight::Landing& landing = FlightTable::wait(*joined.flight);
+      if (landing.failure) {
+        counters_.add(Counter::coalesced);
+        std::rethrow_exception(landing.failure);
+      }
+      if (!landing.answer) continue;  // abandoned: one of the waiters leads the next flight
+      Answer answer = *landing.answer;
+      answer.value = as_type(key, std::move(answer.value), *landing.type, type);
+      if (answer.source == Tier::computed) {
+        counters_.add(Counter::coalesced);
+      } else {
+        count_answer(answer);
+      }
+      return {std::move(answer), nullptr};
+    }
+    Flight& flight = *joined.flight;
+    try {
+      if (std::optional<Answer> answer = lead(flight, type)) {
+        flight.lease.release();
+        flights_.end(flight, {answer, &type, nullptr});
+        count_answer(*answer);
+        return {std::move(answer), nullptr};
+      }
+    } catch (...) {
+      // This caller's trouble (another type): the others see for themselves.
+      flight.lease.release();
+      flights_.end(flight, {});
+      throw;
+    }
+    return {std::nullopt, std::move(joined.flight)};
+  }
+}
+
+store::WaitNotice Core::announce_wait(const Key& key) {
+  if (!store_) return {};
+  std::vector<Key> led = flights_.led_by(this_thread_number());
+  std::erase(led, key);
+  if (led.empty()) return {};
+  store::WaitNotice notice = store_->announce_wait(led, key);
+  if (notice.closes_circle()) throw_cycle(key, led.front().short_text() + " waits for it, and it for that");
+  return notice;
+}
+
+std::optional<Answer> Core::lead(Flight& flight, const Type& type) {
+  const Key& key = flight.key;
+  const std::int64_t start_ns = base::monotonic_ns();
+  // The flight before this one may have landed between the look into memory and the join.
+  const std::uint64_t stamp = stamp_of(key);
+  Searched memory = search_memory(key, type, stamp);
+  if (memory.answer) return std::move(memory.answer);
+  Searched below = search_below(key, type, stamp, start_ns);
+  if (!below.answer && store_) {
+    // Another process may have published between that look and the lease: look once more.
+    std::optional<store::Lease> lease = store_->try_lease(key);
+    const bool waited = !lease;
+    if (waited) {
+      counters_.add(Counter::lease_waited);
+      const store::WaitNotice notice = announce_wait(key);
+      lease = store_->wait_lease(key);
+    }
+    below = search_below(key, type, stamp_of(key), start_ns);
+    if (!below.answer && waited) counters_.add(Counter::lease_takeover);
+    if (!below.answer && lease) flight.lease = *std::move(lease);
+  }
+  if (below.answer) return std::move(below.answer);
+  counters_.add(below.miss == Counter::miss_absent ? memory.miss : below.miss);
+  flight.started_ns = base::monotonic_ns();
+  return std::nullopt;
+}
+
+bool Core::admitted(const Value& value, const Type& type, const EntryOptions& options, const Terms& terms) {
+  if (options.store_if && options.store_if.type() != *type.id) {
+    throw Error(Errc::type_mismatch, "store_if takes another type than the entry, which is " + type.name,
+                "let the predicate take the type that is cached, by const reference");
+  }
+  if (terms.ttl > std::chrono::nanoseconds(0) && (!options.store_if || options.store_if(value.get()))) return true;
+  counters_.add(Counter::not_stored_predicate);
+  return false;
+}
+
+PutOutcome Core::publish(const Key& key, const Value& value, const Type& type, std::chrono::nanoseconds ttl,
+                         std::uint64_t cost_ns, store::Lease lease) noexcept {
+  PutOutcome outcome;
+  try {
+    const std::int64_t now_ms = base::wall_ms();
+    const store::Meta meta{type.name, cost_ns, now_ms, expiry(now_ms, ttl)};
+    const std::uint64_t stamp = stamp_of(key);
+    const std::uint64_t weight = type.weight(value.get());
+    if (memory_) {
+      outcome.in_memory = memory_->put(key, {.value = value,
+                                             .type = &type,
+                                             .weight = weight,
+                                             .cost_ns = cost_ns,
+                                             .created_ms = now_ms,
+                                             .expires_ms = meta.expires_ms,
+                                             .stamp = stamp});
+      counters_.add(outcome.in_memory ? Counter::memory_put : Counter::not_stored_too_large);
+    }
+    if (store_) {
+      outcome.in_store = to_store({.key = key,
+                                   .value = value,
+                                   .type = &type,
+                                   .meta = meta,
+                                   .weight = weight,
+                                   .stamp = stamp,
+                                   .lease = std::move(lease)});
+    }
+  } catch (...) {
+    // A codec that cannot weigh its value, or no memory left: the caller gets the value all the same.
+    counters_.add(Counter::fault_codec);
+  }
+  return outcome;
+}
+
+PutOutcome::Store Core::to_store(Pending pending) {
+  if (write_ == WriteMode::through) {
+    const bool stored = write_to_store(*store_, counters_, pending) == store::Put::stored;
+    return stored ? PutOutcome::Store::written : PutOutcome::Store::refused;
+  }
+  if (write_back_->push(std::move(pending))) return PutOutcome::Store::queued;
+  counters_.add(Counter::not_stored_queue_full);
+  return PutOutcome::Store::refused;
+}
+
+PutOutcome Core::put(const Key& key, const Value& value, const Type& type, const EntryOptions& options) {
+  const Terms terms = resolve(options);
+  const bool keep = admitted(value, type, options, terms);
+  // What the key had is gone for everybody from here on, whatever becomes of the new value.
+  if (!keep) {
+    remove(key);
+    return {};
+  }
+  if (store_) {
+    write_back_->cancel(key);
+    if (write_ == WriteMode::back && store_->contains(key, base::wall_ms())) store_->remove(key);
+  }
+  const PutOutcome outcome =
+      publish(key, value, type, terms.ttl, nanoseconds_of(terms.cost.value_or(std::chrono::nanoseconds(0))), {});
+  if (outcome.in_store == PutOutcome::Store::refused && write_ == WriteMode::through) store_->remove(key);
+  return outcome;
+}
+
+Answer Core::fulfil(Flight& flight, const Value& value, const Type& type, const EntryOptions& options) {
+  const std::chrono::nanoseconds took = since(flight.started_ns);
+  counters_.add(Counter::computation);
+  counters_.add(Counter::computed_ns, nanoseconds_of(took));
+  Flight::Landing landing{std::nullopt, &type, nullptr};
+  try {
+    const Terms terms = resolve(options);
+    landing.answer = Answer{value, Tier::computed, terms.cost.value_or(took), std::chrono::nanoseconds(0)};
+    if (admitted(value, type, options, terms)) {
+      publish(flight.key, value, type, terms.ttl, nanoseconds_of(landing.answer->cost), std::move(flight.lease));
+    }
+  } catch (...) {
+    // Unusable options, or store_if threw.
+    landing = {std::nullopt, nullptr, std::current_exception()};
+  }
+  flight.lease.release();
+  flights_.end(flight, landing);
+  if (landing.failure) std::rethrow_exception(landing.failure);
+  return *landing.answer;
+}
+
+void Core::fail(Flight& flight, std::exception_ptr reason) noexcept {
+  counters_.add(Counter::computation_failed);
+  flight.lease.release();
+  flights_.end(flight, {std::nullopt, nullptr, std::move(reason)});
+}
+
+bool Core::contains(const Key& key) {
+  const std::uint64_t stamp = stamp_of(key);
+  const std::int64_t now_ms = base::wall_ms();
+  if (memory_ && memory_->contains(key, stamp, now_ms)) return true;
+  if (!store_) return false;
+  if (const auto pending = write_back_->find(key); pending != nullptr && pending->stamp == stamp) {
+    return now_ms < pending->meta.expires_ms;
+  }
+  return store_->contains(key, now_ms);
+}
+
+bool Core::remove(const Key& key) {
+  const bool there = contains(key);
+  if (store_) {
+    write_back_->cancel(key);
+    store_->remove(key);
+  }
+  if (memory_) memory_->remove(key);
+  if (there) counters_.add(Counter::removed);
+  return there;
+}
+
+void Core::clear() {
+  if (store_) {
+    write_back_->cancel_all();
+    store_->clear();
+  }
+  if (memory_) memory_->clear();
+  counters_.add(Counter::cleared);
+}
+
+void Core::flush() {
+  if (!store_) return;
+  write_back_->flush();
+  count_memory();
+  counters_.share(store_->shared_counters());
+}
+
+std::filesystem::path Core::directory() const {
+  return store_ ? store_->directory() : std::filesystem::path();
+}
+
+}  // namespace larder::detail

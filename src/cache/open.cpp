@@ -1,0 +1,83 @@
+// From options to the tiers that they ask for.
+#include "cache/core.hpp"
+
+namespace larder::detail {
+
+Core::Core(const Options& options)
+    : generation(os::fork_generation()), write_(options.write), on_event_(options.on_event) {}
+
+Result<std::unique_ptr<Core>> Core::open(const Options& options) {
+  const Result<std::uint64_t> memory = options.memory.bytes(os::memory_bytes());
+  if (!memory)
+    return Error(memory.error().code(), std::string("memory: ") + memory.error().what(), memory.error().help());
+  const Result<std::uint64_t> queue = options.queue.bytes(os::memory_bytes());
+  if (!queue) return Error(queue.error().code(), std::string("queue: ") + queue.error().what(), queue.error().help());
+
+  std::unique_ptr<Core> core(new Core(options));
+  if (*memory != 0) {
+    core->memory_ =
+        std::make_unique<memory::MemoryTier>(memory::Limits{*memory, options.memory_entries.value_or(UINT64_MAX)});
+    core->memory_limit_ = *memory;
+  }
+
+  store::StoreOptions store_options;
+  store_options.directory = options.directory.empty() ? default_directory() : options.directory;
+  store_options.verification = options.verification;
+  store_options.counters = &core->counters_;
+  store_options.on_event = options.on_event;
+  std::optional<Error> unusable;
+  if (options.store) {
+    std::uint64_t capacity = 0;
+    // The directory may not exist yet: a percentage is of the file system of its nearest parent.
+    std::filesystem::path place = std::filesystem::absolute(store_options.directory);
+    std::error_code ignored;
+    while (!std::filesystem::exists(place, ignored) && place.has_parent_path() && place != place.parent_path()) {
+      place = place.parent_path();
+    }
+    if (const Result<os::FileSystem> system = os::file_system(place)) capacity = system->bytes;
+    const Result<std::uint64_t> limit = options.store->bytes(capacity);
+    if (!limit) return Error(limit.error().code(), std::string("store: ") + limit.error().what(), limit.error().help());
+    if (*limit == 0) return core;
+    store_options.limit = *limit;
+  }
+
+  Result<std::unique_ptr<store::Store>> store = store::Store::open(store_options);
+  if (store) {
+    core->store_ = *std::move(store);
+    core->write_back_ =
+        std::make_unique<WriteBack>(*core->store_, core->counters_, *queue, [core = core.get()] { core->tick(); });
+    return core;
+  }
+  switch (const Error& error = store.error(); error.code()) {
+    case Errc::permission:
+    case Errc::no_space:
+    case Errc::io:
+    case Errc::not_found: {
+      const Counter reason = error.code() == Errc::permission ? Counter::fault_permission
+                             : error.code() == Errc::no_space ? Counter::fault_no_space
+                                                              : Counter::fault_io;
+      core->degraded_ = error.what();
+      core->counters_.add(reason);
+      if (core->on_event_) core->on_event_({reason, "the store is not used: " + core->degraded_});
+      return core;
+    }
+    default:
+      return error;
+  }
+}
+
+Core::~Core() {
+  write_back_.reset();  // writes what still waits
+  if (store_) {
+    count_memory();
+    counters_.share(store_->shared_counters());
+  }
+}
+
+void Core::tick() {
+  count_memory();
+  counters_.share(store_->shared_counters());
+  store_->maintain();
+}
+
+}  // namespace larder::detail
