@@ -77,7 +77,10 @@ class LARDER_API Obligation {
 };
 
 // Throws Error for options that cannot be used: asked before the work is done, not after.
-LARDER_API void check(const EntryOptions& options);
+LARDER_API void check_text(const EntryOptions& options);
+inline void check(const EntryOptions& options) {
+  if (!options.ttl.is_parsed() || options.cost) check_text(options);
+}
 
 struct Claimed {
   std::optional<Answer> answer;
@@ -108,6 +111,17 @@ template <class T>
 Ref<T> to_ref(Answer answer) {
   return Ref<T>(std::static_pointer_cast<const T>(std::move(answer.value)), answer.source, answer.cost, answer.saved);
 }
+
+// Says what is wrong with a type that cannot be cached.
+template <class T>
+consteval bool cacheable() {
+  static_assert(!std::is_same_v<T, const char*> && !std::is_same_v<T, char*>,
+                "a const char* is a pointer: return or put a std::string");
+  static_assert(std::is_void_v<T> || Storable<T>, "this type has no larder::Codec; see larder/codec.hpp");
+  return true;
+}
+template <class T>
+inline constexpr bool k_cacheable = cacheable<T>();
 
 // T if given, else what F returns.
 template <class T, class F, class... Arguments>
@@ -179,7 +193,7 @@ class LARDER_API Cache {
   template <class T = void, class R>
   PutOutcome put(const Key& key, R&& value, const EntryOptions& options = {}) {
     using S = std::conditional_t<std::is_void_v<T>, std::remove_cvref_t<R>, T>;
-    static_assert(Storable<S>, "this type has no larder::Codec; see larder/codec.hpp");
+    static_assert(detail::k_cacheable<S>);
     return put_erased(key, detail::hold<S>(std::forward<R>(value)), detail::type_of<S>(), options);
   }
 
@@ -190,17 +204,20 @@ class LARDER_API Cache {
   //   get_or_compute(key, f)                           caches what f returns
   //   get_or_compute<std::span<const float>>(key, f)   f returns std::vector<float>; readers get views
   template <class T = void, std::invocable F>
-  Ref<detail::Stored<T, F>> get_or_compute(const Key& key, F&& compute, const EntryOptions& options = {}) {
+  auto get_or_compute(const Key& key, F&& compute, const EntryOptions& options = {}) {
     using S = detail::Stored<T, F>;
-    static_assert(Storable<S>, "this type has no larder::Codec; see larder/codec.hpp");
-    Claim<S> claim = this->claim<S>(key);
-    if (claim.ready()) return claim.value();
-    try {
+    static_assert(!std::is_void_v<std::invoke_result_t<F>>, "the computation must return the value");
+    static_assert(detail::k_cacheable<S>);
+    if constexpr (Storable<S>) {
       detail::check(options);
-      return claim.fulfil(std::forward<F>(compute)(), options);
-    } catch (...) {
-      claim.abandon(std::current_exception());
-      throw;
+      Claim<S> claim = this->claim<S>(key);
+      if (claim.ready()) return claim.value();
+      try {
+        return claim.fulfil(std::forward<F>(compute)(), options);
+      } catch (...) {
+        claim.abandon(std::current_exception());
+        throw;
+      }
     }
   }
 
@@ -259,7 +276,7 @@ class Memoized {
         options_(std::move(options)) {}
 
   template <class... Arguments>
-  auto operator()(const Arguments&... arguments) {
+  auto operator()(const Arguments&... arguments) const {
     return cache_.get_or_compute(
         key(arguments...), [&] { return std::invoke(function_, arguments...); }, options_.entry);
   }
@@ -270,14 +287,14 @@ class Memoized {
   }
   // Forgets the result for these arguments.
   template <class... Arguments>
-  bool remove(const Arguments&... arguments) {
+  bool remove(const Arguments&... arguments) const {
     return cache_.remove(key(arguments...));
   }
 
  private:
-  Cache cache_;
+  mutable Cache cache_;  // a handle: using it changes what it leads to, not this object
   std::string name_;
-  F function_;
+  mutable F function_;
   MemoizeOptions options_;
 };
 

@@ -19,7 +19,7 @@ namespace larder {
 enum class Counter : std::uint8_t {
   memory_hit = 0,              // answered from this process's memory
   store_hit = 1,               // answered from the store
-  coalesced = 2,               // waited for a computation of another thread or process
+  coalesced = 2,               // waited for a computation of another thread
   miss_absent = 3,             // no tier has it: never seen, evicted or removed
   miss_expired = 4,            // its TTL had passed
   miss_damaged = 5,            // its bytes failed verification or did not decode

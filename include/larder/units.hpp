@@ -62,6 +62,8 @@ class Duration {
   Duration(const char* text) : state_(std::string(text)) {}  // NOLINT(google-explicit-constructor)
   Duration(std::string text) : state_(std::move(text)) {}    // NOLINT(google-explicit-constructor)
 
+  // True if nanoseconds() cannot fail.
+  [[nodiscard]] bool is_parsed() const noexcept { return std::holds_alternative<std::chrono::nanoseconds>(state_); }
   [[nodiscard]] Result<std::chrono::nanoseconds> nanoseconds() const {
     if (const auto* number = std::get_if<std::chrono::nanoseconds>(&state_)) return *number;
     return parse_duration(std::get<std::string>(state_));

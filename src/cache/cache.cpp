@@ -43,16 +43,22 @@ void Obligation::fail(std::exception_ptr reason) noexcept {
   if (flight != nullptr && generation_ == os::fork_generation()) engine_->core().fail(*flight, std::move(reason));
 }
 
-void check(const EntryOptions& options) {
+void check_text(const EntryOptions& options) {
   resolve(options);
 }
 
 }  // namespace detail
 
 Result<Cache> Cache::open(const Options& options) {
-  Result<std::unique_ptr<detail::Core>> core = detail::Core::open(options);
+  // A forked child opens the same place, wherever it has changed its working directory to.
+  Options resolved = options;
+  if (resolved.directory.empty()) resolved.directory = default_directory();
+  std::error_code failed;
+  const std::filesystem::path absolute = std::filesystem::absolute(resolved.directory, failed);
+  if (!failed) resolved.directory = absolute;
+  Result<std::unique_ptr<detail::Core>> core = detail::Core::open(resolved);
   if (!core) return core.error();
-  return Cache(std::make_shared<detail::Engine>(options, *std::move(core)));
+  return Cache(std::make_shared<detail::Engine>(resolved, *std::move(core)));
 }
 
 std::optional<detail::Answer> Cache::get_erased(const Key& key, const detail::Type& type) {

@@ -27,21 +27,31 @@ std::chrono::nanoseconds since(std::int64_t start_ns) {
               "ask for the type that was stored, or make the type part of the key");
 }
 
-// The value as an object of type `to`: itself where it is one, else encoded and decoded.
-Value as_type(const Key& key, Value value, const Type& from, const Type& to) {
+// The value as an object of type `to`: itself where it is one, else encoded and decoded. Null if a codec
+// threw.
+Value as_type(const Key& key, Value value, const Type& from, const Type& to, observe::Counters& counters) {
   if (&from == &to || *from.id == *to.id) return value;
   if (from.name != to.name) throw_mismatch(key, from.name, to.name);
-  Encoder encoder;
-  from.encode(value.get(), encoder);
-  const base::AlignedBytes bytes = base::aligned_copy(encoder.pieces());
-  return to.decode(bytes.bytes, bytes.owner);
+  try {
+    Encoder encoder;
+    from.encode(value.get(), encoder);
+    const base::AlignedBytes bytes = base::aligned_copy(encoder.pieces());
+    return to.decode(bytes.bytes, bytes.owner);
+  } catch (...) {
+    counters.add(Counter::fault_codec);
+    return nullptr;
+  }
 }
 
 }  // namespace
 
 Terms resolve(const EntryOptions& options) {
   Terms terms{options.ttl.nanoseconds().value(), std::nullopt};
-  if (options.cost) terms.cost = options.cost->nanoseconds().value();
+  if (options.cost) {
+    terms.cost = options.cost->nanoseconds().value();
+    if (*terms.cost == k_never)
+      throw Error(Errc::invalid_option, "a cost of `never` is no cost", "say how long it takes");
+  }
   return terms;
 }
 
@@ -56,8 +66,9 @@ Core::Searched Core::search_memory(const Key& key, const Type& type, std::uint64
   memory::Lookup lookup = memory_->get(key, stamp, &base::wall_ms);
   if (lookup.found) {
     const std::chrono::nanoseconds cost(lookup.found->cost_ns);
-    searched.answer =
-        Answer{as_type(key, std::move(lookup.found->value), *lookup.found->type, type), Tier::memory, cost, cost};
+    if (Value value = as_type(key, std::move(lookup.found->value), *lookup.found->type, type, counters_)) {
+      searched.answer = Answer{std::move(value), Tier::memory, cost, cost};
+    }
     return searched;
   }
   if (lookup.miss == memory::Miss::expired) searched.miss = Counter::miss_expired;
@@ -75,7 +86,9 @@ Core::Searched Core::search_below(const Key& key, const Type& type, std::uint64_
   if (const auto pending = write_back_->find(key); pending != nullptr && pending->stamp == stamp) {
     if (now_ms < pending->meta.expires_ms) {
       const std::chrono::nanoseconds cost(pending->meta.cost_ns);
-      searched.answer = Answer{as_type(key, pending->value, *pending->type, type), Tier::memory, cost, cost};
+      if (Value value = as_type(key, pending->value, *pending->type, type, counters_)) {
+        searched.answer = Answer{std::move(value), Tier::memory, cost, cost};
+      }
     } else {
       searched.miss = Counter::miss_expired;
     }
@@ -153,7 +166,7 @@ Core::Claim Core::claim(const Key& key, const Type& type) {
     }
     FlightTable::Joined joined = flights_.join(key);
     if (!joined.leads) {
-      const store::WaitNotice notice = announce_wait(key);
+      const store::WaitNotice notice = announce_wait(key, nullptr);
       const Flight::Landing& landing = FlightTable::wait(*joined.flight);
       if (landing.failure) {
         counters_.add(Counter::coalesced);
@@ -161,7 +174,8 @@ Core::Claim Core::claim(const Key& key, const Type& type) {
       }
       if (!landing.answer) continue;  // abandoned: one of the waiters leads the next flight
       Answer answer = *landing.answer;
-      answer.value = as_type(key, std::move(answer.value), *landing.type, type);
+      answer.value = as_type(key, std::move(answer.value), *landing.type, type, counters_);
+      if (!answer.value) continue;  // of no use to this caller: it computes for itself
       if (answer.source == Tier::computed) {
         counters_.add(Counter::coalesced);
       } else {
@@ -172,14 +186,12 @@ Core::Claim Core::claim(const Key& key, const Type& type) {
     Flight& flight = *joined.flight;
     try {
       if (std::optional<Answer> answer = lead(flight, type)) {
-        flight.lease.release();
         flights_.end(flight, {answer, &type, nullptr});
         count_answer(*answer);
         return {std::move(answer), nullptr};
       }
     } catch (...) {
       // This caller's trouble (another type): the others see for themselves.
-      flight.lease.release();
       flights_.end(flight, {});
       throw;
     }
@@ -187,10 +199,9 @@ Core::Claim Core::claim(const Key& key, const Type& type) {
   }
 }
 
-store::WaitNotice Core::announce_wait(const Key& key) {
+store::WaitNotice Core::announce_wait(const Key& key, const Flight* mine) {
   if (!store_) return {};
-  std::vector<Key> led = flights_.led_by(this_thread_number());
-  std::erase(led, key);
+  const std::vector<Key> led = flights_.led_by_this_thread(mine);
   if (led.empty()) return {};
   store::WaitNotice notice = store_->announce_wait(led, key);
   if (notice.closes_circle()) throw_cycle(key, led.front().short_text() + " waits for it, and it for that");
@@ -211,12 +222,12 @@ std::optional<Answer> Core::lead(Flight& flight, const Type& type) {
     const bool waited = !lease;
     if (waited) {
       counters_.add(Counter::lease_waited);
-      const store::WaitNotice notice = announce_wait(key);
+      const store::WaitNotice notice = announce_wait(key, &flight);
       lease = store_->wait_lease(key);
     }
     below = search_below(key, type, stamp_of(key), start_ns);
     if (!below.answer && waited) counters_.add(Counter::lease_takeover);
-    if (!below.answer && lease) flight.lease = *std::move(lease);
+    if (!below.answer && lease) flight.hold(*std::move(lease));
   }
   if (below.answer) return std::move(below.answer);
   counters_.add(below.miss == Counter::miss_absent ? memory.miss : below.miss);
@@ -235,12 +246,11 @@ bool Core::admitted(const Value& value, const Type& type, const EntryOptions& op
 }
 
 PutOutcome Core::publish(const Key& key, const Value& value, const Type& type, std::chrono::nanoseconds ttl,
-                         std::uint64_t cost_ns, store::Lease lease) noexcept {
+                         std::uint64_t cost_ns, std::uint64_t stamp, store::Lease lease) noexcept {
   PutOutcome outcome;
   try {
     const std::int64_t now_ms = base::wall_ms();
     const store::Meta meta{type.name, cost_ns, now_ms, expiry(now_ms, ttl)};
-    const std::uint64_t stamp = stamp_of(key);
     const std::uint64_t weight = type.weight(value.get());
     if (memory_) {
       outcome.in_memory = memory_->put(key, {.value = value,
@@ -264,6 +274,7 @@ PutOutcome Core::publish(const Key& key, const Value& value, const Type& type, s
   } catch (...) {
     // A codec that cannot weigh its value, or no memory left: the caller gets the value all the same.
     counters_.add(Counter::fault_codec);
+    outcome.in_store = PutOutcome::Store::refused;
   }
   return outcome;
 }
@@ -281,45 +292,63 @@ PutOutcome::Store Core::to_store(Pending pending) {
 PutOutcome Core::put(const Key& key, const Value& value, const Type& type, const EntryOptions& options) {
   const Terms terms = resolve(options);
   const bool keep = admitted(value, type, options, terms);
-  // What the key had is gone for everybody from here on, whatever becomes of the new value.
-  if (!keep) {
-    remove(key);
-    return {};
-  }
+  // What the key had is gone for everybody from here on, whatever becomes of the new value: also what
+  // another process has in its memory alone, or in its queue, and what is being computed in this one.
+  flights_.overtake(key);
+  std::uint64_t stamp = 0;
   if (store_) {
     write_back_->cancel(key);
-    if (write_ == WriteMode::back && store_->contains(key, base::wall_ms())) store_->remove(key);
+    if ((!keep || write_ == WriteMode::back) && store_->contains(key, base::wall_ms())) store_->remove(key);
+    stamp = store_->touch(key);
+  }
+  if (!keep) {
+    if (memory_) memory_->remove(key);
+    return {};
   }
   const PutOutcome outcome =
-      publish(key, value, type, terms.ttl, nanoseconds_of(terms.cost.value_or(std::chrono::nanoseconds(0))), {});
-  if (outcome.in_store == PutOutcome::Store::refused && write_ == WriteMode::through) store_->remove(key);
+      publish(key, value, type, terms.ttl, nanoseconds_of(terms.cost.value_or(std::chrono::nanoseconds(0))), stamp, {});
+  const bool nowhere = outcome.in_store == PutOutcome::Store::refused && !outcome.in_memory;
+  if (nowhere || (outcome.in_store == PutOutcome::Store::refused && write_ == WriteMode::through)) forget(key);
   return outcome;
+}
+
+void Core::forget(const Key& key) {
+  if (store_) {
+    write_back_->cancel(key);
+    store_->remove(key);
+  }
+  if (memory_) memory_->remove(key);
 }
 
 Answer Core::fulfil(Flight& flight, const Value& value, const Type& type, const EntryOptions& options) {
   const std::chrono::nanoseconds took = since(flight.started_ns);
   counters_.add(Counter::computation);
   counters_.add(Counter::computed_ns, nanoseconds_of(took));
-  Flight::Landing landing{std::nullopt, &type, nullptr};
+  // Those who wait receive the value in any case: unusable options, or a store_if that throws, are this
+  // caller's trouble.
+  Answer answer{value, Tier::computed, took, std::chrono::nanoseconds(0)};
+  std::exception_ptr trouble;
   try {
     const Terms terms = resolve(options);
-    landing.answer = Answer{value, Tier::computed, terms.cost.value_or(took), std::chrono::nanoseconds(0)};
-    if (admitted(value, type, options, terms)) {
-      publish(flight.key, value, type, terms.ttl, nanoseconds_of(landing.answer->cost), std::move(flight.lease));
+    answer.cost = terms.cost.value_or(took);
+    const bool keep = admitted(value, type, options, terms);
+    // The stamp first: what overtakes this flight after the question makes the stamp an old one.
+    const std::uint64_t stamp = stamp_of(flight.key);
+    if (keep && !flight.overtaken.load()) {
+      publish(flight.key, value, type, terms.ttl, nanoseconds_of(answer.cost), stamp, flight.take_lease());
     }
   } catch (...) {
-    // Unusable options, or store_if threw.
-    landing = {std::nullopt, nullptr, std::current_exception()};
+    trouble = std::current_exception();
   }
-  flight.lease.release();
-  flights_.end(flight, landing);
-  if (landing.failure) std::rethrow_exception(landing.failure);
-  return *landing.answer;
+  flight.take_lease().release();
+  flights_.end(flight, {answer, &type, nullptr});
+  if (trouble) std::rethrow_exception(trouble);
+  return answer;
 }
 
 void Core::fail(Flight& flight, std::exception_ptr reason) noexcept {
   counters_.add(Counter::computation_failed);
-  flight.lease.release();
+  flight.take_lease().release();
   flights_.end(flight, {std::nullopt, nullptr, std::move(reason)});
 }
 
@@ -336,16 +365,14 @@ bool Core::contains(const Key& key) {
 
 bool Core::remove(const Key& key) {
   const bool there = contains(key);
-  if (store_) {
-    write_back_->cancel(key);
-    store_->remove(key);
-  }
-  if (memory_) memory_->remove(key);
+  flights_.overtake(key);
+  forget(key);
   if (there) counters_.add(Counter::removed);
   return there;
 }
 
 void Core::clear() {
+  flights_.overtake_all();
   if (store_) {
     write_back_->cancel_all();
     store_->clear();

@@ -73,6 +73,9 @@ class Core {
  private:
   explicit Core(const Options& options);
 
+  // Goes on without the store.
+  void degrade(Counter reason, const std::string& why);
+
   struct Searched {
     std::optional<Answer> answer;
     Counter miss = Counter::miss_absent;
@@ -86,13 +89,16 @@ class Core {
   std::optional<Answer> lead(Flight& flight, const Type& type);
   // To be held while waiting for another computation of the key. Throws Error(cycle) if that computation,
   // in whatever process, waits for one that this thread leads.
-  store::WaitNotice announce_wait(const Key& key);
+  // `mine`: the flight of that key which this thread leads itself, if it does.
+  store::WaitNotice announce_wait(const Key& key, const Flight* mine);
   void count_answer(const Answer& answer);
 
   [[nodiscard]] std::uint64_t stamp_of(const Key& key) const { return store_ ? store_->stamp(key) : 0; }
-  // Puts the value into memory and on its way to the store.
+  // Puts the value, as of `stamp`, into memory and on its way to the store.
   PutOutcome publish(const Key& key, const Value& value, const Type& type, std::chrono::nanoseconds ttl,
-                     std::uint64_t cost_ns, store::Lease lease) noexcept;
+                     std::uint64_t cost_ns, std::uint64_t stamp, store::Lease lease) noexcept;
+  // Takes the key out of every tier.
+  void forget(const Key& key);
   PutOutcome::Store to_store(Pending pending);
   // Whether the options let the value be kept; counts it if not.
   bool admitted(const Value& value, const Type& type, const EntryOptions& options, const Terms& terms);

@@ -58,6 +58,16 @@ ThreadNumber this_thread_number() noexcept {
   return number;
 }
 
+void Flight::hold(store::Lease lease) {
+  const std::lock_guard lock(mutex_);
+  if (!overtaken.load()) lease_ = std::move(lease);
+}
+
+store::Lease Flight::take_lease() {
+  const std::lock_guard lock(mutex_);
+  return std::move(lease_);
+}
+
 FlightTable::Joined FlightTable::join(const Key& key) {
   Shard& shard = shard_of(key);
   const std::lock_guard lock(shard.mutex);
@@ -67,15 +77,73 @@ FlightTable::Joined FlightTable::join(const Key& key) {
   return {std::move(flight), true};
 }
 
-std::vector<Key> FlightTable::led_by(ThreadNumber thread) {
+namespace {
+
+// The tables of this process that share a store with others.
+struct SharedTables {
+  std::mutex mutex;
+  std::vector<FlightTable*> tables;
+};
+
+SharedTables& shared_tables() {
+  static SharedTables& tables = *new SharedTables;  // outlives caches with static storage
+  return tables;
+}
+
+}  // namespace
+
+void FlightTable::share_through(const std::string& store) {
+  store_ = store;
+  SharedTables& shared = shared_tables();
+  const std::lock_guard lock(shared.mutex);
+  shared.tables.push_back(this);
+}
+
+FlightTable::~FlightTable() {
+  if (store_.empty()) return;
+  SharedTables& shared = shared_tables();
+  const std::lock_guard lock(shared.mutex);
+  std::erase(shared.tables, this);
+}
+
+std::vector<Key> FlightTable::led_by_this_thread(const Flight* except) {
   std::vector<Key> keys;
+  SharedTables& shared = shared_tables();
+  const std::lock_guard lock(shared.mutex);
+  for (FlightTable* table : shared.tables) {
+    if (table->store_ == store_) table->collect_led(this_thread_number(), except, keys);
+  }
+  return keys;
+}
+
+void FlightTable::collect_led(ThreadNumber thread, const Flight* except, std::vector<Key>& keys) {
   for (Shard& shard : shards_) {
     const std::lock_guard lock(shard.mutex);
     for (const auto& [key, flight] : shard.flights) {
-      if (flight->leader == thread) keys.push_back(key);
+      if (flight->leader == thread && flight.get() != except) keys.push_back(key);
     }
   }
-  return keys;
+}
+
+void FlightTable::overtake(const Key& key) {
+  Shard& shard = shard_of(key);
+  const std::lock_guard lock(shard.mutex);
+  const auto running = shard.flights.find(key);
+  if (running == shard.flights.end()) return;
+  running->second->overtaken.store(true);
+  running->second->take_lease().release();
+  shard.flights.erase(running);
+}
+
+void FlightTable::overtake_all() {
+  for (Shard& shard : shards_) {
+    const std::lock_guard lock(shard.mutex);
+    for (const auto& [key, flight] : shard.flights) {
+      flight->overtaken.store(true);
+      flight->take_lease().release();
+    }
+    shard.flights.clear();
+  }
 }
 
 const Flight::Landing& FlightTable::wait(Flight& flight) {
@@ -87,12 +155,10 @@ const Flight::Landing& FlightTable::wait(Flight& flight) {
 
 void FlightTable::end(Flight& flight, Flight::Landing landing) {
   Shard& shard = shard_of(flight.key);
-  std::shared_ptr<Flight> keep;  // the table's reference may be the last but the caller's
   {
     const std::lock_guard lock(shard.mutex);
     const auto position = shard.flights.find(flight.key);
-    keep = std::move(position->second);
-    shard.flights.erase(position);
+    if (position != shard.flights.end() && position->second.get() == &flight) shard.flights.erase(position);
   }
   {
     const std::lock_guard lock(flight.mutex_);

@@ -14,11 +14,13 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <exception>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -50,9 +52,16 @@ class Flight {
   const Key key;
   const ThreadNumber leader;
 
-  // The leader's alone.
-  store::Lease lease;
-  std::int64_t started_ns = 0;
+  std::int64_t started_ns = 0;  // the leader's alone
+
+  // The right to compute, against other processes. An overtaken flight gives it up at once: who computes
+  // anew need not wait for what nobody will keep.
+  void hold(store::Lease lease);
+  [[nodiscard]] store::Lease take_lease();
+
+  // The key was put, removed or cleared since the flight started: what it brings is for those who wait
+  // for it already, and for nobody later.
+  std::atomic<bool> overtaken{false};
 
  private:
   friend class FlightTable;
@@ -60,11 +69,17 @@ class Flight {
   std::condition_variable landed_;
   bool running_ = true;  // guarded by mutex_
   Landing landing_;      // written once under mutex_, before running_ falls
+  store::Lease lease_;   // guarded by mutex_
 };
 
 // Thread-safe.
 class FlightTable {
  public:
+  FlightTable() = default;
+  ~FlightTable();
+  FlightTable(const FlightTable&) = delete;
+  FlightTable& operator=(const FlightTable&) = delete;
+
   struct Joined {
     std::shared_ptr<Flight> flight;
     bool leads;
@@ -72,13 +87,22 @@ class FlightTable {
   // Joins the running flight of the key, or starts one that the calling thread leads.
   Joined join(const Key& key);
 
-  // The keys of the flights that a thread leads.
-  [[nodiscard]] std::vector<Key> led_by(ThreadNumber thread);
+  // Takes the flight of the key, or all flights, out of the table and marks them overtaken: the next
+  // caller starts a new one.
+  void overtake(const Key& key);
+  void overtake_all();
+
+  // Says which store this table's keys are in; tables of one store see each other's flights in led_by().
+  // REQUIRES: called once at most, before the first flight.
+  void share_through(const std::string& store);
+  // The keys that the calling thread computes for this store, here or through another table, but for
+  // `except`.
+  [[nodiscard]] std::vector<Key> led_by_this_thread(const Flight* except);
 
   // Sleeps until the flight has ended. Throws Error(cycle) if that would never be.
   static const Flight::Landing& wait(Flight& flight);
 
-  // Ends the flight. REQUIRES: called once, by the leader.
+  // Ends the flight. REQUIRES: called once, by the leader, who keeps it alive meanwhile.
   void end(Flight& flight, Flight::Landing landing);
 
  private:
@@ -91,7 +115,10 @@ class FlightTable {
   };
   Shard& shard_of(const Key& key) { return shards_[key.fingerprint().high % shards_.size()]; }
 
+  void collect_led(ThreadNumber thread, const Flight* except, std::vector<Key>& keys);
+
   std::array<Shard, 64> shards_;
+  std::string store_;  // constant after share_through(); empty: shared with nobody
 };
 
 }  // namespace larder::detail

@@ -21,7 +21,7 @@ Result<std::unique_ptr<Core>> Core::open(const Options& options) {
   }
 
   store::StoreOptions store_options;
-  store_options.directory = options.directory.empty() ? default_directory() : options.directory;
+  store_options.directory = options.directory;
   store_options.verification = options.verification;
   store_options.counters = &core->counters_;
   store_options.on_event = options.on_event;
@@ -29,7 +29,7 @@ Result<std::unique_ptr<Core>> Core::open(const Options& options) {
   if (options.store) {
     std::uint64_t capacity = 0;
     // The directory may not exist yet: a percentage is of the file system of its nearest parent.
-    std::filesystem::path place = std::filesystem::absolute(store_options.directory);
+    std::filesystem::path place = store_options.directory;
     std::error_code ignored;
     while (!std::filesystem::exists(place, ignored) && place.has_parent_path() && place != place.parent_path()) {
       place = place.parent_path();
@@ -41,29 +41,41 @@ Result<std::unique_ptr<Core>> Core::open(const Options& options) {
     store_options.limit = *limit;
   }
 
-  Result<std::unique_ptr<store::Store>> store = store::Store::open(store_options);
-  if (store) {
-    core->store_ = *std::move(store);
-    core->write_back_ =
-        std::make_unique<WriteBack>(*core->store_, core->counters_, *queue, [core = core.get()] { core->tick(); });
-    return core;
-  }
-  switch (const Error& error = store.error(); error.code()) {
-    case Errc::permission:
-    case Errc::no_space:
-    case Errc::io:
-    case Errc::not_found: {
-      const Counter reason = error.code() == Errc::permission ? Counter::fault_permission
-                             : error.code() == Errc::no_space ? Counter::fault_no_space
-                                                              : Counter::fault_io;
-      core->degraded_ = error.what();
-      core->counters_.add(reason);
-      if (core->on_event_) core->on_event_({reason, "the store is not used: " + core->degraded_});
+  try {
+    Result<std::unique_ptr<store::Store>> store = store::Store::open(store_options);
+    if (store) {
+      core->store_ = *std::move(store);
+      core->flights_.share_through(core->store_->directory().string());
+      core->write_back_ =
+          std::make_unique<WriteBack>(*core->store_, core->counters_, *queue, [core = core.get()] { core->tick(); });
       return core;
     }
-    default:
-      return error;
+    switch (const Error& error = store.error(); error.code()) {
+      case Errc::permission:
+        core->degrade(Counter::fault_permission, error.what());
+        return core;
+      case Errc::no_space:
+        core->degrade(Counter::fault_no_space, error.what());
+        return core;
+      case Errc::io:
+      case Errc::not_found:
+        core->degrade(Counter::fault_io, error.what());
+        return core;
+      default:
+        return error;
+    }
+  } catch (const std::exception& refused) {
+    core->degrade(Counter::fault_other, refused.what());  // no thread or no memory to be had
+    return core;
   }
+}
+
+void Core::degrade(Counter reason, const std::string& why) {
+  write_back_.reset();
+  store_.reset();
+  degraded_ = why;
+  counters_.add(reason);
+  if (on_event_) on_event_({reason, "the store is not used: " + why});
 }
 
 Core::~Core() {

@@ -52,11 +52,17 @@ bool WriteBack::push(Pending pending) {
     if (bytes_ != 0 && bytes_ + item->weight > bytes_max_) return false;
     bytes_ += item->weight;
     ++pushed_count_;
-    superseded = std::exchange(latest_[item->key], item);
+    superseded = give_up_locked(std::exchange(latest_[item->key], item));
     queue_.push_back(item);
   }
   pushed_.notify_one();
   return true;
+}
+
+std::shared_ptr<Pending> WriteBack::give_up_locked(std::shared_ptr<Pending> item) {
+  // Others need not wait for a value that will not be written. What is being written releases it itself.
+  if (item != nullptr && !item->taken) item->lease.release();
+  return item;
 }
 
 std::shared_ptr<const Pending> WriteBack::find(const Key& key) const {
@@ -70,7 +76,7 @@ bool WriteBack::cancel(const Key& key) {
   const std::lock_guard lock(mutex_);
   const auto found = latest_.find(key);
   if (found == latest_.end()) return false;
-  cancelled = std::move(found->second);
+  cancelled = give_up_locked(std::move(found->second));
   latest_.erase(found);
   return true;
 }
@@ -79,6 +85,7 @@ void WriteBack::cancel_all() {
   decltype(latest_) cancelled;  // destroyed after the lock
   const std::lock_guard lock(mutex_);
   cancelled.swap(latest_);
+  for (auto& [key, item] : cancelled) item = give_up_locked(std::move(item));
 }
 
 void WriteBack::flush() {
@@ -107,8 +114,13 @@ void WriteBack::run(const std::stop_token& stop) {
         return latest != latest_.end() && latest->second == item;
       };
       if (is_latest()) {
+        item->taken = true;
         lock.unlock();
-        write_to_store(store_, counters_, *item);
+        try {
+          write_to_store(store_, counters_, *item);
+        } catch (...) {
+          counters_.add(Counter::fault_other);  // no memory left: the value is not stored
+        }
         item->lease.release();
         lock.lock();
         if (is_latest()) latest_.erase(item->key);
@@ -122,7 +134,11 @@ void WriteBack::run(const std::stop_token& stop) {
     }
     if (std::chrono::steady_clock::now() >= next_tick) {
       lock.unlock();
-      tick_();
+      try {
+        tick_();
+      } catch (...) {
+        counters_.add(Counter::fault_other);
+      }
       lock.lock();
       next_tick = std::chrono::steady_clock::now() + k_tick;
     }

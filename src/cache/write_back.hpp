@@ -32,7 +32,8 @@ struct Pending {
   store::Meta meta;
   std::uint64_t weight = 0;
   std::uint64_t stamp = 0;  // of the key, when the value was put
-  store::Lease lease;       // held until the value is in the store
+  store::Lease lease;       // held until the value is in the store or was given up
+  bool taken = false;       // by the writing thread; guarded by the queue's mutex
 };
 
 // Encodes the value and puts it into the store, counting what comes of it.
@@ -64,6 +65,8 @@ class WriteBack {
     std::size_t operator()(const Key& key) const noexcept { return key.fingerprint().low; }
   };
   void run(const std::stop_token& stop);
+  // Releases the lease of an item that will not be written. REQUIRES: mutex_ is held.
+  static std::shared_ptr<Pending> give_up_locked(std::shared_ptr<Pending> item);
 
   store::Store& store_;
   observe::Counters& counters_;

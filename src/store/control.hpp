@@ -81,23 +81,48 @@ class Table {
   os::Mapping mapping_;
 };
 
-// The generation table: change counters of keys.
+// The generation table: change counters of keys. Keys share counters; a key has two, by two halves of its
+// fingerprint, and every change of the key counts both. So another key's changes seldom look like this
+// key's: only where both counters differ can it have changed (changed()), and where neither differs it
+// certainly has not.
 class Generations {
  public:
   explicit Generations(Table table) noexcept : table_(std::move(table)) {}
 
   [[nodiscard]] std::uint64_t stamp(const Digest& fingerprint) const noexcept {
-    return clears().load() << 32 | counter(fingerprint).load();
+    return join(first(fingerprint).load(), second(fingerprint).load());
   }
-  void bump(const Digest& fingerprint) noexcept { counter(fingerprint).fetch_add(1); }
+  // Returns the stamp that this change made.
+  std::uint64_t bump(const Digest& fingerprint) noexcept {
+    const std::uint32_t one = first(fingerprint).fetch_add(1) + 1;
+    const std::uint32_t two = second(fingerprint).fetch_add(1) + 1;
+    return join(one, two);
+  }
   void bump_all() noexcept { clears().fetch_add(1); }
 
+  // Whether the key may have changed between two of its stamps.
+  [[nodiscard]] static bool changed(std::uint64_t from, std::uint64_t to) noexcept {
+    const std::uint64_t difference = from ^ to;
+    return (difference >> 32) != 0 && static_cast<std::uint32_t>(difference) != 0;
+  }
+
  private:
-  [[nodiscard]] std::atomic<std::uint32_t>& counter(const Digest& fingerprint) const noexcept {
-    return reinterpret_cast<std::atomic<std::uint32_t>*>(table_.data() + k_page_bytes)[fingerprint.high % k_gen_keys];
+  using Counter = std::atomic<std::uint32_t>;
+  [[nodiscard]] Counter* counters() const noexcept { return reinterpret_cast<Counter*>(table_.data() + k_page_bytes); }
+  [[nodiscard]] Counter& first(const Digest& fingerprint) const noexcept {
+    return counters()[fingerprint.high % k_gen_keys];
+  }
+  // Never the same counter as the first.
+  [[nodiscard]] Counter& second(const Digest& fingerprint) const noexcept {
+    return counters()[(fingerprint.high + 1 + (fingerprint.high >> 32) % (k_gen_keys - 1)) % k_gen_keys];
   }
   [[nodiscard]] std::atomic<std::uint64_t>& clears() const noexcept {
     return *reinterpret_cast<std::atomic<std::uint64_t>*>(table_.data() + k_gen_clear_offset);
+  }
+  // A clear changes both halves of every key's stamp.
+  [[nodiscard]] std::uint64_t join(std::uint32_t one, std::uint32_t two) const noexcept {
+    const auto cleared = static_cast<std::uint32_t>(clears().load());
+    return std::uint64_t{static_cast<std::uint32_t>(two + cleared)} << 32 | static_cast<std::uint32_t>(one + cleared);
   }
 
   Table table_;

@@ -67,7 +67,7 @@ class Index {
   // stamp changes if somebody may remember an older value.
   Published publish(const Key& key, Location at, std::uint64_t sequence, std::uint64_t stamp);
   [[nodiscard]] bool unchanged(const Key& key, std::uint64_t stamp) const noexcept {
-    return generations_.stamp(key.fingerprint()) == stamp;
+    return !Generations::changed(stamp, generations_.stamp(key.fingerprint()));
   }
 
   // Clears the slots of the key, older ones first, and changes its stamp. True if there was a published one.

@@ -176,6 +176,10 @@ void Store::clear() {
   body_->space->retire_all();
 }
 
+std::uint64_t Store::touch(const Key& key) noexcept {
+  return body_->generations->bump(key.fingerprint());
+}
+
 std::uint64_t Store::stamp(const Key& key) const noexcept {
   return body_->generations->stamp(key.fingerprint());
 }

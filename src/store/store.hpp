@@ -156,6 +156,10 @@ class Store {
   // counters, so a stamp may change without cause, never stay the same despite one. A wait-free load.
   [[nodiscard]] std::uint64_t stamp(const Key& key) const noexcept;
 
+  // Changes the stamp of the key and returns the new one: whatever any process remembers of the key, or has
+  // queued for it, is out of date from here on.
+  std::uint64_t touch(const Key& key) noexcept;
+
   // The lease of a key if it is free.
   [[nodiscard]] std::optional<Lease> try_lease(const Key& key);
   // Sleeps until the lease is free, because its holder released it or died. Nothing on a fault of the
