@@ -1,10 +1,14 @@
-// Reading the clock, and keeping the optimizer from removing what is measured.
+// Reading the clock, timing operations with it, and keeping the optimizer from removing what is measured.
 #pragma once
 
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
+
+#include "harness/statistics.hpp"
 
 namespace bench {
 
@@ -27,8 +31,29 @@ inline void keep(const T& value) noexcept {
     const std::int64_t start = now_ns();
     sample = now_ns() - start;
   }
-  std::ranges::nth_element(samples, samples.begin() + 5'000);
-  return samples[5'000];
+  return quantile(std::move(samples), 0.50);
+}
+
+// What time_operations() reads.
+struct OperationTimes {
+  double ns;  // an operation, over all of them in one go
+  double p50_ns;
+  double p99_ns;
+};
+
+// Calls `operation(i)` for every i below `count` in one go, then for `singles` of them with the clock read around each.
+template <class Operation>
+[[nodiscard]] OperationTimes time_operations(std::size_t count, std::size_t singles, const Operation& operation) {
+  const std::int64_t start = now_ns();
+  for (std::size_t i = 0; i < count; ++i) operation(i);
+  const double ns = static_cast<double>(now_ns() - start) / static_cast<double>(count);
+  std::vector<std::int64_t> samples(std::min(count, singles));
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    const std::int64_t before = now_ns();
+    operation(i);
+    samples[i] = now_ns() - before;
+  }
+  return {ns, static_cast<double>(quantile(samples, 0.50)), static_cast<double>(quantile(samples, 0.99))};
 }
 
 }  // namespace bench

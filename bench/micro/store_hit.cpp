@@ -23,17 +23,9 @@ void look(P& peer, How how, const Lookup& lookup, std::uint64_t bytes) {
 
 template <class P>
 std::vector<double> time_lookups(P& peer, How how, const std::vector<Lookup>& lookups, std::uint64_t bytes) {
-  const std::int64_t start = now_ns();
-  for (const Lookup& lookup : lookups) look(peer, how, lookup, bytes);
-  const double ns = static_cast<double>(now_ns() - start) / static_cast<double>(lookups.size());
-
-  std::vector<std::int64_t> singles(std::min<std::size_t>(lookups.size(), 10'000));
-  for (std::size_t i = 0; i < singles.size(); ++i) {
-    const std::int64_t before = now_ns();
-    look(peer, how, lookups[i], bytes);
-    singles[i] = now_ns() - before;
-  }
-  return {ns, static_cast<double>(quantile(singles, 0.50)), static_cast<double>(quantile(singles, 0.99))};
+  const OperationTimes times =
+      time_operations(lookups.size(), 10'000, [&](std::size_t i) { look(peer, how, lookups[i], bytes); });
+  return {times.ns, times.p50_ns, times.p99_ns};
 }
 
 template <class P>
