@@ -49,12 +49,14 @@ namespace detail {
 class Engine;
 class Flight;
 
-// An answer with its type erased.
+// An answer with its type erased; without a value, that there is none.
 struct Answer {
   Value value;
   Tier source = Tier::computed;
   std::chrono::nanoseconds cost{0};
   std::chrono::nanoseconds saved{0};
+
+  explicit operator bool() const noexcept { return value != nullptr; }
 };
 
 // The leader's end of a flight. Exactly one of fulfil and fail ends it; the destructor fails it.
@@ -108,7 +110,7 @@ Value hold(R&& result) {
 }
 
 template <class T>
-Ref<T> to_ref(Answer answer) {
+Ref<T> to_ref(Answer&& answer) {
   return Ref<T>(std::static_pointer_cast<const T>(std::move(answer.value)), answer.source, answer.cost, answer.saved);
 }
 
@@ -143,7 +145,7 @@ class Claim {
   // True if the value is here; false if this caller has to produce it.
   [[nodiscard]] bool ready() const noexcept { return claimed_.answer.has_value(); }
   // REQUIRES: ready().
-  [[nodiscard]] Ref<T> value() const { return detail::to_ref<T>(claimed_.answer.value()); }
+  [[nodiscard]] Ref<T> value() const { return detail::to_ref<T>(detail::Answer(claimed_.answer.value())); }
 
   // Publishes the value; the time since the claim is its cost. REQUIRES: !ready(), once.
   template <class R>
@@ -183,9 +185,9 @@ class LARDER_API Cache {
   // waits for a computation. Throws Error(type_mismatch) if the entry is of another type.
   template <Storable T>
   [[nodiscard]] std::optional<Ref<T>> get(const Key& key) {
-    auto answer = get_erased(key, detail::type_of<T>());
+    detail::Answer answer = get_erased(key, detail::type_of<T>());
     if (!answer) return std::nullopt;
-    return detail::to_ref<T>(*std::move(answer));
+    return detail::to_ref<T>(std::move(answer));
   }
 
   // Publishes a value, replacing what the key had. T is what readers ask for; a std::vector may be put
@@ -258,7 +260,7 @@ class LARDER_API Cache {
  private:
   explicit Cache(std::shared_ptr<detail::Engine> engine) : engine_(std::move(engine)) {}
 
-  std::optional<detail::Answer> get_erased(const Key& key, const detail::Type& type);
+  detail::Answer get_erased(const Key& key, const detail::Type& type);
   PutOutcome put_erased(const Key& key, detail::Value value, const detail::Type& type, const EntryOptions& options);
   detail::Claimed claim_erased(const Key& key, const detail::Type& type);
 

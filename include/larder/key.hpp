@@ -125,7 +125,10 @@ class LARDER_API Key {
   [[nodiscard]] std::string short_text() const;
 
   friend bool operator==(const Key& a, const Key& b) noexcept {
-    return a.fingerprint_ == b.fingerprint_ && a.size_ == b.size_ && std::memcmp(a.data(), b.data(), a.size_) == 0;
+    if (a.fingerprint_ != b.fingerprint_ || a.size_ != b.size_) return false;
+    // Inside, what follows the bytes is zero in both: a comparison of fixed length needs no loop.
+    if (a.is_inside()) return std::memcmp(a.storage_.data(), b.storage_.data(), k_inline_bytes) == 0;
+    return std::memcmp(a.outside(), b.outside(), a.size_) == 0;
   }
 
  private:
@@ -147,7 +150,7 @@ class LARDER_API Key {
 
   Digest fingerprint_;
   std::uint32_t size_ = 0;
-  std::array<std::byte, k_inline_bytes> storage_{};  // the bytes, or a pointer to them if they are more
+  std::array<std::byte, k_inline_bytes> storage_{};  // the bytes and zeros, or a pointer to them if they are more
 };
 static_assert(sizeof(Key) == 64, "one cache line");
 

@@ -61,7 +61,7 @@ Result<Cache> Cache::open(const Options& options) {
   return Cache(std::make_shared<detail::Engine>(resolved, *std::move(core)));
 }
 
-std::optional<detail::Answer> Cache::get_erased(const Key& key, const detail::Type& type) {
+detail::Answer Cache::get_erased(const Key& key, const detail::Type& type) {
   return engine_->core().get(key, type);
 }
 

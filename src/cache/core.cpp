@@ -27,10 +27,12 @@ std::chrono::nanoseconds since(std::int64_t start_ns) {
               "ask for the type that was stored, or make the type part of the key");
 }
 
-// The value as an object of type `to`: itself where it is one, else encoded and decoded. Null if a codec
-// threw.
-Value as_type(const Key& key, Value value, const Type& from, const Type& to, observe::Counters& counters) {
-  if (&from == &to || *from.id == *to.id) return value;
+bool is_same(const Type& a, const Type& b) {
+  return &a == &b || *a.id == *b.id;
+}
+
+// The value, of another type than `to`, as an object of that type: encoded and decoded. Null if a codec threw.
+Value converted(const Key& key, const Value& value, const Type& from, const Type& to, observe::Counters& counters) {
   if (from.name != to.name) throw_mismatch(key, from.name, to.name);
   try {
     Encoder encoder;
@@ -60,66 +62,55 @@ void Core::count_answer(const Answer& answer) {
   counters_.add(Counter::saved_ns, nanoseconds_of(answer.saved));
 }
 
-Core::Searched Core::search_memory(const Key& key, const Type& type, std::uint64_t stamp) {
-  Searched searched;
-  if (!memory_) return searched;
+Counter Core::search_memory(const Key& key, const Type& type, std::uint64_t stamp, Answer& answer) {
+  if (!memory_) return Counter::miss_absent;
   memory::Lookup lookup = memory_->get(key, stamp, &base::wall_ms);
-  if (lookup.found) {
-    const std::chrono::nanoseconds cost(lookup.found->cost_ns);
-    if (Value value = as_type(key, std::move(lookup.found->value), *lookup.found->type, type, counters_)) {
-      searched.answer = Answer{std::move(value), Tier::memory, cost, cost};
-    }
-    return searched;
+  if (lookup.value == nullptr) {
+    if (lookup.miss == memory::Miss::expired) return Counter::miss_expired;
+    if (lookup.miss == memory::Miss::stale) counters_.add(Counter::revalidated);
+    return Counter::miss_absent;
   }
-  if (lookup.miss == memory::Miss::expired) searched.miss = Counter::miss_expired;
-  if (lookup.miss == memory::Miss::stale) counters_.add(Counter::revalidated);
-  return searched;
+  if (!is_same(*lookup.type, type)) lookup.value = converted(key, lookup.value, *lookup.type, type, counters_);
+  const std::chrono::nanoseconds cost(lookup.cost_ns);
+  answer = {std::move(lookup.value), Tier::memory, cost, cost};
+  return Counter::miss_absent;
 }
 
-Core::Searched Core::search_below(const Key& key, const Type& type, std::uint64_t stamp, std::int64_t since_ns) {
-  Searched searched;
-  if (!store_) {
-    if (!degraded_.empty()) searched.miss = Counter::miss_degraded;
-    return searched;
-  }
+Counter Core::search_below(const Key& key, const Type& type, std::uint64_t stamp, std::int64_t since_ns,
+                           Answer& answer) {
+  if (!store_) return degraded_.empty() ? Counter::miss_absent : Counter::miss_degraded;
   const std::int64_t now_ms = base::wall_ms();
   if (const auto pending = write_back_->find(key); pending != nullptr && pending->stamp == stamp) {
-    if (now_ms < pending->meta.expires_ms) {
-      const std::chrono::nanoseconds cost(pending->meta.cost_ns);
-      if (Value value = as_type(key, pending->value, *pending->type, type, counters_)) {
-        searched.answer = Answer{std::move(value), Tier::memory, cost, cost};
-      }
-    } else {
-      searched.miss = Counter::miss_expired;
-    }
-    return searched;
+    if (now_ms >= pending->meta.expires_ms) return Counter::miss_expired;
+    const std::chrono::nanoseconds cost(pending->meta.cost_ns);
+    Value value = is_same(*pending->type, type) ? pending->value
+                                                : converted(key, pending->value, *pending->type, type, counters_);
+    answer = {std::move(value), Tier::memory, cost, cost};
+    return Counter::miss_absent;
   }
   store::Lookup lookup = store_->get(key, now_ms);
   if (lookup.found) {
     if (lookup.found->meta.type != type.name) throw_mismatch(key, lookup.found->meta.type, type.name);
     try {
-      searched.answer = promote(key, type, stamp, since_ns, *std::move(lookup.found));
-      return searched;
+      answer = promote(key, type, stamp, since_ns, *std::move(lookup.found));
+      return Counter::miss_absent;
     } catch (...) {
       // The bytes are the ones that were stored, so this codec does not read what it once wrote.
       counters_.add(Counter::fault_codec);
-      lookup.miss = store::Miss::damaged;
+      return Counter::miss_damaged;
     }
   }
   switch (lookup.miss) {
     case store::Miss::absent:
       break;
     case store::Miss::expired:
-      searched.miss = Counter::miss_expired;
-      break;
+      return Counter::miss_expired;
     case store::Miss::damaged:
-      searched.miss = Counter::miss_damaged;
-      break;
+      return Counter::miss_damaged;
     case store::Miss::degraded:
-      searched.miss = Counter::miss_degraded;
-      break;
+      return Counter::miss_degraded;
   }
-  return searched;
+  return Counter::miss_absent;
 }
 
 Answer Core::promote(const Key& key, const Type& type, std::uint64_t stamp, std::int64_t since_ns, store::Found found) {
@@ -142,27 +133,28 @@ Answer Core::promote(const Key& key, const Type& type, std::uint64_t stamp, std:
   return {std::move(value), Tier::store, cost, std::max(std::chrono::nanoseconds(0), cost - since(since_ns))};
 }
 
-std::optional<Answer> Core::get(const Key& key, const Type& type) {
+Answer Core::get(const Key& key, const Type& type) {
+  Answer answer;
   const std::uint64_t stamp = stamp_of(key);
-  Searched searched = search_memory(key, type, stamp);
-  if (!searched.answer) {
-    const Counter memory_miss = searched.miss;
-    searched = search_below(key, type, stamp, base::monotonic_ns());
-    if (searched.miss == Counter::miss_absent) searched.miss = memory_miss;
+  const Counter memory_miss = search_memory(key, type, stamp, answer);
+  if (!answer) {
+    const Counter miss = search_below(key, type, stamp, base::monotonic_ns(), answer);
+    if (!answer) {
+      counters_.add(miss == Counter::miss_absent ? memory_miss : miss);
+      return answer;
+    }
   }
-  if (searched.answer) {
-    count_answer(*searched.answer);
-  } else {
-    counters_.add(searched.miss);
-  }
-  return std::move(searched.answer);
+  count_answer(answer);
+  return answer;
 }
 
 Core::Claim Core::claim(const Key& key, const Type& type) {
+  Claim claim;
   while (true) {
-    if (Searched searched = search_memory(key, type, stamp_of(key)); searched.answer) {
-      count_answer(*searched.answer);
-      return {std::move(searched.answer), nullptr};
+    search_memory(key, type, stamp_of(key), claim.answer);
+    if (claim.answer) {
+      count_answer(claim.answer);
+      return claim;
     }
     FlightTable::Joined joined = flights_.join(key);
     if (!joined.leads) {
@@ -173,29 +165,33 @@ Core::Claim Core::claim(const Key& key, const Type& type) {
         std::rethrow_exception(landing.failure);
       }
       if (!landing.answer) continue;  // abandoned: one of the waiters leads the next flight
-      Answer answer = *landing.answer;
-      answer.value = as_type(key, std::move(answer.value), *landing.type, type, counters_);
-      if (!answer.value) continue;  // of no use to this caller: it computes for itself
-      if (answer.source == Tier::computed) {
+      claim.answer = landing.answer;
+      if (!is_same(*landing.type, type)) {
+        claim.answer.value = converted(key, landing.answer.value, *landing.type, type, counters_);
+        if (!claim.answer) continue;  // of no use to this caller: it computes for itself
+      }
+      if (claim.answer.source == Tier::computed) {
         counters_.add(Counter::coalesced);
       } else {
-        count_answer(answer);
+        count_answer(claim.answer);
       }
-      return {std::move(answer), nullptr};
+      return claim;
     }
     Flight& flight = *joined.flight;
     try {
-      if (std::optional<Answer> answer = lead(flight, type)) {
-        flights_.end(flight, {answer, &type, nullptr});
-        count_answer(*answer);
-        return {std::move(answer), nullptr};
+      claim.answer = lead(flight, type);
+      if (claim.answer) {
+        flights_.end(flight, {claim.answer, &type, nullptr});
+        count_answer(claim.answer);
+        return claim;
       }
     } catch (...) {
       // This caller's trouble (another type): the others see for themselves.
       flights_.end(flight, {});
       throw;
     }
-    return {std::nullopt, std::move(joined.flight)};
+    claim.flight = std::move(joined.flight);
+    return claim;
   }
 }
 
@@ -208,15 +204,16 @@ store::WaitNotice Core::announce_wait(const Key& key, const Flight* mine) {
   return notice;
 }
 
-std::optional<Answer> Core::lead(Flight& flight, const Type& type) {
+Answer Core::lead(Flight& flight, const Type& type) {
   const Key& key = flight.key;
   const std::int64_t start_ns = base::monotonic_ns();
+  Answer answer;
   // The flight before this one may have landed between the look into memory and the join.
   const std::uint64_t stamp = stamp_of(key);
-  Searched memory = search_memory(key, type, stamp);
-  if (memory.answer) return std::move(memory.answer);
-  Searched below = search_below(key, type, stamp, start_ns);
-  if (!below.answer && store_) {
+  const Counter memory_miss = search_memory(key, type, stamp, answer);
+  if (answer) return answer;
+  Counter miss = search_below(key, type, stamp, start_ns, answer);
+  if (!answer && store_) {
     // Another process may have published between that look and the lease: look once more.
     std::optional<store::Lease> lease = store_->try_lease(key);
     const bool waited = !lease;
@@ -225,14 +222,14 @@ std::optional<Answer> Core::lead(Flight& flight, const Type& type) {
       const store::WaitNotice notice = announce_wait(key, &flight);
       lease = store_->wait_lease(key);
     }
-    below = search_below(key, type, stamp_of(key), start_ns);
-    if (!below.answer && waited) counters_.add(Counter::lease_takeover);
-    if (!below.answer && lease) flight.hold(*std::move(lease));
+    miss = search_below(key, type, stamp_of(key), start_ns, answer);
+    if (!answer && waited) counters_.add(Counter::lease_takeover);
+    if (!answer && lease) flight.hold(*std::move(lease));
   }
-  if (below.answer) return std::move(below.answer);
-  counters_.add(below.miss == Counter::miss_absent ? memory.miss : below.miss);
+  if (answer) return answer;
+  counters_.add(miss == Counter::miss_absent ? memory_miss : miss);
   flight.started_ns = base::monotonic_ns();
-  return std::nullopt;
+  return answer;
 }
 
 bool Core::admitted(const Value& value, const Type& type, const EntryOptions& options, const Terms& terms) {
@@ -349,7 +346,7 @@ Answer Core::fulfil(Flight& flight, const Value& value, const Type& type, const 
 void Core::fail(Flight& flight, std::exception_ptr reason) noexcept {
   counters_.add(Counter::computation_failed);
   flight.take_lease().release();
-  flights_.end(flight, {std::nullopt, nullptr, std::move(reason)});
+  flights_.end(flight, {{}, nullptr, std::move(reason)});
 }
 
 bool Core::contains(const Key& key) {

@@ -47,11 +47,11 @@ class Core {
   Core(const Core&) = delete;
   Core& operator=(const Core&) = delete;
 
-  std::optional<Answer> get(const Key& key, const Type& type);
+  Answer get(const Key& key, const Type& type);
   PutOutcome put(const Key& key, const Value& value, const Type& type, const EntryOptions& options);
   // An answer, or a flight that the caller leads.
   struct Claim {
-    std::optional<Answer> answer;
+    Answer answer;
     std::shared_ptr<Flight> flight;
   };
   Claim claim(const Key& key, const Type& type);
@@ -76,17 +76,14 @@ class Core {
   // Goes on without the store.
   void degrade(Counter reason, const std::string& why);
 
-  struct Searched {
-    std::optional<Answer> answer;
-    Counter miss = Counter::miss_absent;
-  };
-  // Asks memory alone.
-  Searched search_memory(const Key& key, const Type& type, std::uint64_t stamp);
-  // Asks the queue and the store, and promotes what it finds. `since_ns`: when the lookup began.
-  Searched search_below(const Key& key, const Type& type, std::uint64_t stamp, std::int64_t since_ns);
+  // Asks memory alone. The reason if that has no `answer`.
+  Counter search_memory(const Key& key, const Type& type, std::uint64_t stamp, Answer& answer);
+  // Asks the queue and the store, and promotes what it finds. `since_ns`: when the lookup began. The reason if there
+  // is no `answer`.
+  Counter search_below(const Key& key, const Type& type, std::uint64_t stamp, std::int64_t since_ns, Answer& answer);
   Answer promote(const Key& key, const Type& type, std::uint64_t stamp, std::int64_t since_ns, store::Found found);
   // Leads the flight until it has an answer or has to compute.
-  std::optional<Answer> lead(Flight& flight, const Type& type);
+  Answer lead(Flight& flight, const Type& type);
   // To be held while waiting for another computation of the key. Throws Error(cycle) if that computation,
   // in whatever process, waits for one that this thread leads.
   // `mine`: the flight of that key which this thread leads itself, if it does.

@@ -44,7 +44,7 @@ class Flight {
 
   // How a flight ended, for those who waited.
   struct Landing {
-    std::optional<Answer> answer;  // of type `type`
+    Answer answer;  // of type `type`
     const Type* type = nullptr;
     std::exception_ptr failure;  // neither: abandoned
   };

@@ -65,7 +65,9 @@ Lookup MemoryTier::get(const Key& key, std::uint64_t stamp, std::int64_t (*now_m
     const Entry& entry = part.shard[id];
     if (entry.stamp == stamp) {
       part.shard.used(id);
-      lookup.found = Found{entry.value, entry.type, entry.cost_ns};
+      lookup.value = entry.value;
+      lookup.type = entry.type;
+      lookup.cost_ns = entry.cost_ns;
       expires_ms = entry.expires_ms;
     } else {
       lookup.miss = Miss::stale;
@@ -74,7 +76,7 @@ Lookup MemoryTier::get(const Key& key, std::uint64_t stamp, std::int64_t (*now_m
   if (lookup.miss == Miss::stale) {
     remove_if(key, [&](const Entry& entry) { return entry.stamp != stamp; });
   } else if (expires_ms != k_no_expiry && expires_ms <= now_ms()) {
-    lookup = {.found = std::nullopt, .miss = Miss::expired};
+    lookup = {.value = nullptr, .miss = Miss::expired};
     if (remove_if(key, [&](const Entry& entry) { return entry.expires_ms == expires_ms; })) ++account_->expired;
   }
   return lookup;

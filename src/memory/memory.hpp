@@ -15,7 +15,6 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <vector>
 
 #include <larder/codec.hpp>
@@ -48,14 +47,10 @@ enum class Miss : std::uint8_t {
   stale,    // held under another stamp, and now gone
 };
 
-struct Found {
-  detail::Value value;
-  const detail::Type* type;  // not necessarily the type the caller wants: the caller decides what that means
-  std::uint64_t cost_ns;
-};
-
 struct Lookup {
-  std::optional<Found> found;
+  detail::Value value;                 // null: a miss
+  const detail::Type* type = nullptr;  // not necessarily the one the caller wants: the caller decides what that means
+  std::uint64_t cost_ns = 0;
   Miss miss = Miss::absent;
 };
 

@@ -1,6 +1,5 @@
 #include "memory/shard.hpp"
 
-#include <algorithm>
 #include <stdexcept>
 #include <utility>
 
@@ -49,16 +48,6 @@ std::vector<Record> Shard::take_all() {
   slab_ = Slab<Record>{};
   policy_ = policy::make_lru();
   return records;
-}
-
-// A shard's ticks are its uses, counted on from the furthest shard when that one is ahead. Telling the
-// others only every size/8 uses costs them no more order than lazy promotion costs within a shard
-// (policy/lru.hpp); shards of fewer than sixteen entries tell every use, and the order is exact.
-Tick Shard::now() {
-  const Tick furthest = clock_.furthest.load(std::memory_order_relaxed);
-  tick_ = std::max(tick_, furthest) + 1;
-  if (tick_ - furthest >= size() / 8) clock_.furthest.store(tick_, std::memory_order_relaxed);
-  return tick_;
 }
 
 std::uint64_t Shard::check() const {

@@ -2,6 +2,7 @@
 // the policy that orders them. It knows neither limits nor other shards.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <optional>
@@ -44,8 +45,7 @@ class Shard {
 
   // The entry of `key`, compared in full, or k_none.
   [[nodiscard]] EntryId find(const Key& key) const {
-    const Digest& fingerprint = key.fingerprint();
-    return table_.find(tag(fingerprint), [&](EntryId id) {
+    return table_.find(tag(key.fingerprint()), [&](EntryId id) {
       const Record& record = slab_[id];
       __builtin_prefetch(&record.entry);
       return record.key == key;
@@ -58,7 +58,7 @@ class Shard {
   void insert(Record record);
   [[nodiscard]] Record take(EntryId id);
   // What should leave next.
-  [[nodiscard]] std::optional<policy::Victim> victim() const { return policy_->victim(); }
+  [[nodiscard]] std::optional<policy::Victim> victim() { return policy_->victim(); }
 
   [[nodiscard]] std::size_t size() const { return slab_.size(); }
   [[nodiscard]] std::vector<Record> copies() const;
@@ -70,7 +70,15 @@ class Shard {
 
  private:
   static std::uint32_t tag(const Digest& fingerprint) { return static_cast<std::uint32_t>(fingerprint.low); }
-  Tick now();
+  // A shard's ticks are its uses, counted on from the furthest shard when that one is ahead. Telling the others only
+  // every size/8 uses costs them no more order than lazy promotion costs within a shard (policy/lru.hpp); shards of
+  // fewer than sixteen entries tell every use, and the order is exact.
+  Tick now() {
+    const Tick furthest = clock_.furthest.load(std::memory_order_relaxed);
+    tick_ = std::max(tick_, furthest) + 1;
+    if (tick_ - furthest >= size() / 8) clock_.furthest.store(tick_, std::memory_order_relaxed);
+    return tick_;
+  }
 
   Table table_;
   Slab<Record> slab_;

@@ -1,9 +1,8 @@
-// Room for records of one type, numbered densely. Records never move: blocks double in size, so that
-// growing copies nothing and takes one allocation.
+// Room for records of one type, numbered densely, in blocks: records never move, and growing copies
+// nothing.
 #pragma once
 
 #include <array>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -23,8 +22,7 @@ class Slab {
   EntryId put(T record) {
     EntryId id = end_;
     if (free_.empty()) {
-      Block& block = blocks_[block_of(id)];
-      if (!block) block = std::make_unique_for_overwrite<Room[]>(std::size_t{k_first} << block_of(id));
+      if (id / k_block == blocks_.size()) blocks_.push_back(std::make_unique_for_overwrite<Room[]>(k_block));
       ++end_;
     } else {
       id = free_.back();
@@ -55,16 +53,12 @@ class Slab {
   };
   using Block = std::unique_ptr<Room[]>;
 
-  // Block b holds the k_first << b numbers from (k_first << b) - k_first on.
-  static constexpr std::uint32_t k_first = 16;
-  static std::size_t block_of(EntryId id) { return static_cast<std::size_t>(std::bit_width((id / k_first + 1) / 2)); }
-  [[nodiscard]] Room& room(EntryId id) const {
-    const std::size_t block = block_of(id);
-    return blocks_[block][std::size_t{id} + k_first - (std::size_t{k_first} << block)];
-  }
+  // Large enough for the system to back only those of a block's pages that were ever used.
+  static constexpr std::size_t k_block = 1024;
+  [[nodiscard]] Room& room(EntryId id) const { return blocks_[id / k_block][id % k_block]; }
 
-  std::array<Block, 29> blocks_;  // enough for all 2^32 numbers
-  EntryId end_ = 0;               // numbers ever given
+  std::vector<Block> blocks_;
+  EntryId end_ = 0;  // numbers ever given
   std::vector<EntryId> free_;
 };
 

@@ -1,6 +1,7 @@
 #include "observe/counters.hpp"
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 namespace larder::observe {
@@ -33,26 +34,21 @@ class Turns {
 };
 
 struct Turn {
-  const std::size_t number = Turns::instance().take();
-  ~Turn() { Turns::instance().give_back(number); }
+  Turn() { turn_of_thread = Turns::instance().take(); }
+  ~Turn() { Turns::instance().give_back(std::exchange(turn_of_thread, k_shared_stripe)); }
 };
-
-std::size_t this_threads_turn() {
-  thread_local const Turn turn;
-  return turn.number;
-}
 
 }  // namespace
 
-void Counters::add(Counter counter, std::uint64_t amount) noexcept {
-  const std::size_t turn = this_threads_turn();
-  constexpr std::size_t k_shared = k_stripes - 1;
-  std::atomic<std::uint64_t>& count = stripes_[std::min(turn, k_shared)].counts[static_cast<std::size_t>(counter)];
-  if (turn < k_shared) {
-    count.store(count.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);
-  } else {
-    count.fetch_add(amount, std::memory_order_relaxed);
+constinit thread_local std::size_t turn_of_thread = k_no_turn;
+
+void Counters::add_unusual(Counter counter, std::uint64_t amount) noexcept {
+  if (turn_of_thread == k_no_turn) {
+    thread_local const Turn turn;
+    static_cast<void>(turn);
+    if (turn_of_thread < k_shared_stripe) return add(counter, amount);
   }
+  stripes_[k_shared_stripe].counts[static_cast<std::size_t>(counter)].fetch_add(amount, std::memory_order_relaxed);
 }
 
 std::array<std::uint64_t, k_counters> Counters::totals() const noexcept {

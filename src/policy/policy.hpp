@@ -41,8 +41,8 @@ class Policy {
   virtual void hit(EntryId id, Tick now) = 0;
   // The entry left, for whatever reason, eviction included. REQUIRES: `id` is in.
   virtual void erased(EntryId id) = 0;
-  // The entry that should leave next, if there is any. Changes nothing.
-  [[nodiscard]] virtual std::optional<Victim> victim() const = 0;
+  // The entry that should leave next, if there is any. It stays the next until another call.
+  [[nodiscard]] virtual std::optional<Victim> victim() = 0;
 
   // Throws std::logic_error, saying what, if the policy does not hold exactly `entries` entries in good
   // order. For tests and for check() of containers.

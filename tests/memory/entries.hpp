@@ -37,8 +37,8 @@ inline std::uint64_t number_in(const detail::Value& value) {
 // The number that the tier answers with, or nullopt.
 inline std::optional<std::uint64_t> get_number(MemoryTier& tier, const Key& key, std::uint64_t stamp = 0) {
   const Lookup lookup = tier.get(key, stamp, never_now);
-  if (!lookup.found) return std::nullopt;
-  return number_in(lookup.found->value);
+  if (lookup.value == nullptr) return std::nullopt;
+  return number_in(lookup.value);
 }
 
 // An entry whose value calls `on_death` from its destructor.

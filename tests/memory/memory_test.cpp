@@ -29,10 +29,10 @@ TEST(MemoryTier, AnswersWithTheValueThatWasPutAndWhatWasSaidOfIt) {
   const detail::Value value = entry.value;
   ASSERT_TRUE(tier.put("a", std::move(entry)));
   const Lookup lookup = tier.get("a", 0, test::never_now);
-  ASSERT_TRUE(lookup.found);
-  EXPECT_EQ(lookup.found->value, value);  // the same object: shared, not copied
-  EXPECT_EQ(lookup.found->type, &type);
-  EXPECT_EQ(lookup.found->cost_ns, 12345u);
+  ASSERT_TRUE(lookup.value);
+  EXPECT_EQ(lookup.value, value);  // the same object: shared, not copied
+  EXPECT_EQ(lookup.type, &type);
+  EXPECT_EQ(lookup.cost_ns, 12345u);
   tier.check();
 }
 
@@ -40,7 +40,7 @@ TEST(MemoryTier, AKeyThatWasNotPutIsAbsent) {
   MemoryTier tier(k_ample);
   tier.put(key_of(1), number(1));
   const Lookup lookup = tier.get(key_of(2), 0, test::never_now);
-  EXPECT_FALSE(lookup.found);
+  EXPECT_FALSE(lookup.value);
   EXPECT_EQ(lookup.miss, Miss::absent);
 }
 
@@ -60,7 +60,7 @@ TEST(MemoryTier, AValueOutlivesItsEntry) {
   const Lookup lookup = tier->get("a", 0, test::never_now);
   tier->clear();
   tier.reset();
-  EXPECT_EQ(test::number_in(lookup.found->value), 7u);
+  EXPECT_EQ(test::number_in(lookup.value), 7u);
 }
 
 TEST(MemoryTier, APutReplacesWhatTheKeyHad) {
@@ -150,9 +150,9 @@ TEST(MemoryTier, AnEntryOfAnotherStampIsStaleOnceAndThenAbsent) {
   tier.put("a", std::move(entry));
   EXPECT_TRUE(tier.contains("a", 5, 0));
   EXPECT_FALSE(tier.contains("a", 6, 0));
-  EXPECT_TRUE(tier.get("a", 5, test::never_now).found);
+  EXPECT_TRUE(tier.get("a", 5, test::never_now).value);
   const Lookup stale = tier.get("a", 6, test::never_now);
-  EXPECT_FALSE(stale.found);
+  EXPECT_FALSE(stale.value);
   EXPECT_EQ(stale.miss, Miss::stale);
   EXPECT_TRUE(died);
   EXPECT_EQ(tier.get("a", 5, test::never_now).miss, Miss::absent);
@@ -166,11 +166,11 @@ TEST(MemoryTier, AnEntryIsAnsweredUpToItsExpiryAndIsGoneFromThenOn) {
   Entry entry = mortal([&] { died = true; });
   entry.expires_ms = 1000;
   tier.put("a", std::move(entry));
-  EXPECT_TRUE(tier.get("a", 0, [] { return std::int64_t{999}; }).found);
+  EXPECT_TRUE(tier.get("a", 0, [] { return std::int64_t{999}; }).value);
   EXPECT_TRUE(tier.contains("a", 0, 999));
   EXPECT_FALSE(tier.contains("a", 0, 1000));
   const Lookup expired = tier.get("a", 0, [] { return std::int64_t{1000}; });
-  EXPECT_FALSE(expired.found);
+  EXPECT_FALSE(expired.value);
   EXPECT_EQ(expired.miss, Miss::expired);
   EXPECT_TRUE(died);
   EXPECT_EQ(tier.usage().expired, 1u);
@@ -182,7 +182,7 @@ TEST(MemoryTier, AnEntryIsAnsweredUpToItsExpiryAndIsGoneFromThenOn) {
 TEST(MemoryTier, TheClockIsReadForEntriesWithAnExpiryOnly) {
   MemoryTier tier(k_ample);
   tier.put("a", number(1));
-  EXPECT_TRUE(tier.get("a", 0, []() -> std::int64_t { throw 0; }).found);
+  EXPECT_TRUE(tier.get("a", 0, []() -> std::int64_t { throw 0; }).value);
   EXPECT_NO_THROW(static_cast<void>(tier.get("absent", 0, []() -> std::int64_t { throw 0; })));
   Entry entry = number(2);
   entry.expires_ms = 1;

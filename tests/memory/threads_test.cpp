@@ -83,7 +83,7 @@ TEST(MemoryTierThreads, AReplacedValueIsNeverMissedWhileTheNewOneFitsInItsPlace)
   in_threads([&](unsigned thread) {
     for (std::uint64_t i = 0; i < 5000; ++i) {
       if (thread % 2 == 0) tier.put("a", number(i));
-      if (!tier.get("a", 0, test::never_now).found) ++missed;
+      if (!tier.get("a", 0, test::never_now).value) ++missed;
     }
   });
   EXPECT_EQ(missed, 0u);
@@ -117,9 +117,9 @@ TEST(MemoryTierThreads, AnswersAreTheKeysOwnAndTheTierStaysConsistentUnderEveryt
           }
           break;
         default:
-          if (const Lookup lookup = tier.get(key_of(key), stamp, test::never_now); lookup.found) {
+          if (const Lookup lookup = tier.get(key_of(key), stamp, test::never_now); lookup.value != nullptr) {
             ++hits;
-            if (test::number_in(lookup.found->value) != key) ++wrong;
+            if (test::number_in(lookup.value) != key) ++wrong;
           } else {
             Entry entry = number(key, random() % 100);
             entry.stamp = stamp;
