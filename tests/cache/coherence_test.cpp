@@ -8,6 +8,7 @@
 
 #include <larder/larder.hpp>
 
+#include "support/asleep.hpp"
 #include "support/temporary_directory.hpp"
 
 namespace larder {
@@ -151,8 +152,8 @@ TEST_F(Coherence, AComputationInOneCacheThatAsksAnotherCacheOfTheStoreForItsKeyI
 TEST_F(Coherence, OneCallersBadOptionsAreNotTheOthersTrouble) {
   Cache cache = open();
   Claim<int> claim = cache.claim<int>(Key{"k"});
-  std::thread waiter([&] { EXPECT_EQ(*cache.get_or_compute(Key{"k"}, [] { return 2; }), 1); });
-  std::this_thread::sleep_for(20ms);
+  std::thread waiter =
+      test::start_and_let_sleep([&] { EXPECT_EQ(*cache.get_or_compute(Key{"k"}, [] { return 2; }), 1); });
   EXPECT_THROW((void)claim.fulfil(1, {.ttl = "10 quarters"}), Error);
   waiter.join();
 }
