@@ -91,8 +91,11 @@ Index::Lookup Index::find_once(const Key& key, const std::array<std::span<Slot>,
         result.hit.emplace(std::move(hit));
         continue;
       }
-      // Two processes published at once, and one of them has not cleared the older slot yet, or died.
-      if (hit.record.header.sequence > result.hit->record.header.sequence) result.hit.emplace(std::move(hit));
+      // Who published the newer one has not cleared the older one yet, or died: nobody is to remember the
+      // older one when the newer one has been seen.
+      if (hit.record.header.sequence > result.hit->record.header.sequence) std::swap(*result.hit, hit);
+      generations_.bump(fingerprint);
+      Slots::drop(*hit.slot, hit.word);
     }
   }
   return result;
@@ -106,10 +109,13 @@ Index::Matches Index::matches(const Digest& fingerprint, Bytes key) {
       if (!slot_matches(word, fingerprint)) continue;
       Hit hit;
       std::uint64_t sequence = 0;
-      // What cannot be read may be this key's and is treated as such: at worst another key is forgotten.
-      if (read(word, hit) == Read::found) {
+      const Read what = read(word, hit);
+      if (what == Read::found) {
         if (hit.record.header.fingerprint != fingerprint || !std::ranges::equal(hit.record.key, key)) continue;
         sequence = hit.record.header.sequence;
+      } else if (what != Read::nothing) {
+        // It may be this key's and is treated as such, so it will be cleared: at worst another key's.
+        note_forgotten();
       }
       found.list[found.count++] = {&slot, word, sequence};
     }
@@ -135,7 +141,18 @@ Index::Published Index::publish(const Key& key, Location at, std::uint64_t seque
   }
   os::reached("store.publish.pending");
   std::uint64_t expected = pending;
-  if (!unchanged(key, stamp)) {
+  const bool current = unchanged(key, stamp);
+  // Where records were forgotten, there may be an older one that no slot leads to, and where they are gone
+  // somebody may remember one.
+  const auto outdate_older = [&] {
+    const std::uint64_t forgotten = control_.page().forgotten.load();
+    if (others_seen || (forgotten & k_forgot_slots) != 0) control_.segment(at.segment).hiding.store(sequence);
+    if (others_seen || forgotten != 0) generations_.bump(key.fingerprint());
+  };
+  // Now for older values that can be found no more, this record's slot having been theirs maybe.
+  outdate_older();
+  os::reached("store.publish.stamped");
+  if (!current) {
     taken->compare_exchange_strong(expected, 0);
     return Published::withdrawn;
   }
@@ -144,12 +161,9 @@ Index::Published Index::publish(const Key& key, Location at, std::uint64_t seque
 
   Matches others = matches(key.fingerprint(), key.canonical());
   others_seen |= std::ranges::any_of(others.all(), [&](const Match& match) { return match.slot != taken; });
-  // Where records were forgotten, there may be an older one that no slot leads to, and where they are gone
-  // somebody may remember one.
-  const std::uint64_t forgotten = control_.page().forgotten.load();
-  if (others_seen || (forgotten & k_forgot_slots) != 0) control_.segment(at.segment).hiding.store(sequence);
-  if (others_seen || forgotten != 0) generations_.bump(key.fingerprint());
-  os::reached("store.publish.stamped");
+  // And for those that could be found until now, under a stamp of a moment ago.
+  outdate_older();
+  os::reached("store.publish.stamped_again");
   for (const Match& match : others.all()) {
     if (match.slot == taken) continue;
     if (match.sequence < sequence) {
@@ -196,12 +210,14 @@ Index::Match Index::choose_victim(const Digest& fingerprint) {
       }
     }
   }
-  // Older slots of the victim's key must not show when the victim is gone.
+  // Older slots of the victim's key must not show when the victim is gone, and if it is the older one
+  // itself, this was the last chance to see that its publisher died.
   Hit hit;
   if (read(victim.word, hit) == Read::found) {
     for (const Match& match : matches(hit.record.header.fingerprint, hit.record.key).all()) {
-      if (match.slot != victim.slot && match.sequence < hit.record.header.sequence)
-        Slots::drop(*match.slot, match.word);
+      if (match.slot == victim.slot) continue;
+      generations_.bump(hit.record.header.fingerprint);
+      if (match.sequence < hit.record.header.sequence) Slots::drop(*match.slot, match.word);
     }
   }
   return victim;

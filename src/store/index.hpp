@@ -7,8 +7,10 @@
 // the generation, then clear pending and published slots. So either the publisher sees the change, or
 // its slot is cleared under it: what was put before a removal never shows after it.
 //
-// A stamp changes before a published slot is cleared or replaced because of a newer record, so that
-// whoever finds no older slot knows that the stamp was taken care of.
+// Nobody who remembers an older value may go on answering with it once a newer one was seen. So the stamp
+// changes before a newer record shows, for older ones that cannot be found any more, and again after that,
+// before a published slot is cleared because of a newer record: for what was found in between. A publisher
+// that dies before that leaves two published slots; whoever meets them does the rest.
 //
 // Thread-safe. Publishing REQUIRES the append lease of the record's segment (else the segment could be
 // retired, its slots cleared and its place reused before the slot is set).
