@@ -115,7 +115,7 @@ Index::Matches Index::matches(const Digest& fingerprint, Bytes key) {
         sequence = hit.record.header.sequence;
       } else if (what != Read::nothing) {
         // It may be this key's and is treated as such, so it will be cleared: at worst another key's.
-        note_forgotten();
+        control_.note_unindexed(control_.last_sequence());
       }
       found.list[found.count++] = {&slot, word, sequence};
     }
@@ -142,12 +142,10 @@ Index::Published Index::publish(const Key& key, Location at, std::uint64_t seque
   os::reached("store.publish.pending");
   std::uint64_t expected = pending;
   const bool current = unchanged(key, stamp);
-  // Where records were forgotten, there may be an older one that no slot leads to, and where they are gone
-  // somebody may remember one.
+  // There may be an older record that no slot leads to, or one that is gone and remembered by somebody.
   const auto outdate_older = [&] {
-    const std::uint64_t forgotten = control_.page().forgotten.load();
-    if (others_seen || (forgotten & k_forgot_slots) != 0) control_.segment(at.segment).hiding.store(sequence);
-    if (others_seen || forgotten != 0) generations_.bump(key.fingerprint());
+    if (others_seen || control_.unindexed() != 0) control_.segment(at.segment).hiding.store(sequence);
+    if (others_seen || control_.page().forgotten.load() != 0) generations_.bump(key.fingerprint());
   };
   // Now for older values that can be found no more, this record's slot having been theirs maybe.
   outdate_older();
@@ -190,14 +188,14 @@ bool Index::take_slot(const Key& key, std::uint64_t word, Matches& of_key, Slot*
   const Match victim = choose_victim(key.fingerprint());
   taken = victim.slot;
   expected = victim.word;
-  note_forgotten();
+  control_.note_unindexed(victim.sequence);
   if (!taken->compare_exchange_strong(expected, word)) return false;
   trouble_.count(Counter::index_evicted);
   return true;
 }
 
 Index::Match Index::choose_victim(const Digest& fingerprint) {
-  Match victim{nullptr, 0, 0};
+  Match victim{nullptr, 0, control_.last_sequence()};
   std::uint64_t lowest = UINT64_MAX;
   for (const std::span<Slot> bucket : slots_.buckets(fingerprint)) {
     for (Slot& slot : bucket) {
@@ -205,7 +203,8 @@ Index::Match Index::choose_victim(const Digest& fingerprint) {
       const std::uint32_t segment = slot_location(word).segment;
       const std::uint64_t id = segment < control_.segments().size() ? control_.segment(segment).id.load() : 0;
       if (victim.slot == nullptr || id < lowest) {
-        victim = {&slot, word, 0};
+        victim.slot = &slot;
+        victim.word = word;
         lowest = id;
       }
     }
@@ -214,22 +213,32 @@ Index::Match Index::choose_victim(const Digest& fingerprint) {
   // itself, this was the last chance to see that its publisher died.
   Hit hit;
   if (read(victim.word, hit) == Read::found) {
+    victim.sequence = hit.record.header.sequence;
     for (const Match& match : matches(hit.record.header.fingerprint, hit.record.key).all()) {
       if (match.slot == victim.slot) continue;
       generations_.bump(hit.record.header.fingerprint);
-      if (match.sequence < hit.record.header.sequence) Slots::drop(*match.slot, match.word);
+      if (match.sequence < victim.sequence) Slots::drop(*match.slot, match.word);
     }
   }
   return victim;
 }
 
-bool Index::remove(const Key& key) {
-  // For publishers: what was stamped before must not show from here on.
+std::uint64_t Index::begin_removal(const Key& key) {
   generations_.bump(key.fingerprint());
   os::reached("store.remove.stamped");
+  // Slots first: where one is cleared while this looks, it was noted before that its record stays.
+  Matches found = matches(key.fingerprint(), key.canonical());
+  std::uint64_t last = control_.unindexed();
+  if (control_.publishing(key.fingerprint())) last = std::max(last, control_.last_sequence());
+  if (found.count != 0) last = std::max(last, found.all().back().sequence);
+  return last;
+}
+
+bool Index::end_removal(const Key& key, std::uint64_t sequence) {
   bool there = false;
   while (true) {
     Matches found = matches(key.fingerprint(), key.canonical());
+    while (found.count != 0 && found.all().back().sequence > sequence) --found.count;
     if (found.count == 0) return there;
     for (Match& match : found.all()) {
       if ((match.word & k_slot_pending) != 0) continue;

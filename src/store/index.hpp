@@ -72,21 +72,23 @@ class Index {
     return !Generations::changed(stamp, generations_.stamp(key.fingerprint()));
   }
 
-  // Clears the slots of the key, older ones first, and changes its stamp. True if there was a published one.
-  bool remove(const Key& key);
+  // A removal has two halves, with the tombstone in between. The first one changes the key's stamp, so that
+  // nothing that was stamped before is published from here on, and returns the highest sequence that a
+  // record of the key may have, which a rebuild would bring back; 0 if there is none.
+  std::uint64_t begin_removal(const Key& key);
+  // Clears the slots of the key that lead to records of up to that sequence, older ones first, and changes
+  // its stamp. True if there was a published one.
+  bool end_removal(const Key& key, std::uint64_t sequence);
   [[nodiscard]] Slots& slots() noexcept { return slots_; }
   // Clears a slot whose record turned out to be damaged.
   void drop_damaged(Slot& slot, std::uint64_t word) noexcept {
-    note_forgotten();
+    control_.note_unindexed(control_.last_sequence());
     Slots::drop(slot, word);
   }
   // Follows a slot's word.
   Read read(std::uint64_t word, Hit& into);
 
  private:
-  // From now on "no older record" does not mean that nobody remembers one.
-  void note_forgotten() noexcept { control_.page().forgotten.fetch_or(k_forgot_slots); }
-
   struct Match {
     Slot* slot;
     std::uint64_t word;
