@@ -1,7 +1,7 @@
 // The os room: every system call that larder makes, and nothing that knows what a cache is.
 //
 // Calls that the world can refuse return a Result whose error names the call and the path. EINTR and
-// short transfers are handled here. Each such call first asks the installed Hooks, if there are any:
+// short transfers are handled here; none raises SIGXFSZ. Each such call first asks the installed Hooks, if there are any:
 // tests install a twin that refuses calls (disk full, I/O error) or that stops the process at a named
 // point; production has none and pays one relaxed load a call.
 #pragma once

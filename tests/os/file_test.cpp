@@ -2,7 +2,9 @@
 #include <gtest/gtest.h>
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -67,6 +69,31 @@ TEST(File, ASymbolicLinkIsNotFollowed) {
   std::ofstream(directory.path() / "real") << "x";
   std::filesystem::create_symlink("real", directory.path() / "link");
   EXPECT_FALSE(File::open(directory.path() / "link", O_RDONLY));
+}
+
+TEST(File, OneThatWouldPassTheProcessesLimitIsRefusedWithoutASignal) {
+  const test::TemporaryDirectory directory;
+  for (const std::uint64_t limit : {0, 1000}) {
+    SCOPED_TRACE(limit);
+    const pid_t child = ::fork();
+    if (child == 0) {
+      const File file = File::open(directory.path() / "f", O_RDWR | O_CREAT | O_TRUNC).value();
+      const rlimit limits{limit, limit};
+      if (::setrlimit(RLIMIT_FSIZE, &limits) != 0) ::_exit(9);
+      const auto refused = [](const Result<void>& result) { return !result && result.error().code() == Errc::no_space; };
+      const std::vector<std::uint8_t> content(1001);
+      const Bytes all = bytes_of(content);
+      const Bytes within = all.first(limit);
+      const bool right = refused(file.write_at(0, std::span(&all, 1))) && refused(file.allocate(1001)) &&
+                         refused(file.resize(1001)) && file.write_at(0, std::span(&within, 1)) &&
+                         file.resize(limit) && file.size().value() == limit;
+      ::_exit(right ? 0 : 1);
+    }
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    EXPECT_TRUE(WIFEXITED(status)) << "a signal ended it";
+    EXPECT_EQ(WEXITSTATUS(status), 0);
+  }
 }
 
 TEST(File, AllocatedRoomIsReal) {
