@@ -142,13 +142,6 @@ Result<std::uint64_t> File::size() const {
   return static_cast<std::uint64_t>(status.st_size);
 }
 
-Result<void> File::resize(std::uint64_t bytes) const {
-  if (const int code = refused(Call::resize, path_)) return error(code, "resize", path_);
-  if (const int code = beyond_size_limit(bytes)) return error(code, "resize", path_);
-  if (::ftruncate(fd_, static_cast<off_t>(bytes)) != 0) return error(errno, "resize", path_);
-  return {};
-}
-
 Result<void> File::allocate(std::uint64_t bytes) const {
   if (const int code = refused(Call::allocate, path_)) return error(code, "allocate", path_);
   if (const int code = beyond_size_limit(bytes)) return error(code, "allocate", path_);
@@ -169,12 +162,6 @@ Result<void> File::allocate(std::uint64_t bytes) const {
 
 void File::start_writeback(std::uint64_t offset, std::uint64_t bytes) const noexcept {
   ::sync_file_range(fd_, static_cast<off_t>(offset), static_cast<off_t>(bytes), SYNC_FILE_RANGE_WRITE);
-}
-
-Result<void> File::sync() const {
-  if (const int code = refused(Call::sync, path_)) return error(code, "sync", path_);
-  if (::fdatasync(fd_) != 0) return error(errno, "sync", path_);
-  return {};
 }
 
 Mapping::~Mapping() {
