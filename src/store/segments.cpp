@@ -46,7 +46,7 @@ Segments::Segments(const Paths& paths, const Control& control, Trouble& trouble)
 Result<std::shared_ptr<Segments>> Segments::open(const Paths& paths, const Control& control, Trouble& trouble) {
   std::shared_ptr<Segments> segments(new Segments(paths, control, trouble));
   for (std::size_t i = 0; i < k_pin_files; ++i) {
-    Result<os::LockFile> file = os::LockFile::open(paths.locks() / ("pin." + std::string(1, "0123456789abcdef"[i])));
+    Result<std::unique_ptr<OwnedLockFile>> file = OwnedLockFile::open(paths.locks() / ("pin." + std::string(1, "0123456789abcdef"[i])));
     if (!file) return file.error();
     segments->pins_[i] = *std::move(file);
   }
@@ -54,7 +54,6 @@ Result<std::shared_ptr<Segments>> Segments::open(const Paths& paths, const Contr
 }
 
 Segments::~Segments() {
-  // In a forked child the locks are the parent's; only closing them there is harmless.
   for (std::uint32_t slot = 0; slot < places_.size(); ++slot) close(slot);
 }
 
@@ -94,7 +93,7 @@ Segments::Pin Segments::map(std::uint32_t slot) {
                                   : *size;
   Result<os::Mapping> mapping = os::Mapping::map(*file, bytes, os::Mapping::Access::read);
   if (!mapping) return refuse(mapping.error());
-  const Result<bool> locked = pin_file(slot).try_lock_shared(slot);
+  const Result<bool> locked = pin_file(slot).file().try_lock_shared(slot);
   if (!locked) return refuse(locked.error());
   if (!*locked || !same()) {
     if (*locked) pin_file(slot).unlock(slot);
@@ -112,7 +111,7 @@ Segments::Pin Segments::map(std::uint32_t slot) {
 }
 
 bool Segments::in_use(std::uint32_t slot) const noexcept {
-  return places_[slot].state.load(std::memory_order_relaxed) > 1 || pin_file(slot).held_elsewhere(slot);
+  return places_[slot].state.load(std::memory_order_relaxed) > 1 || pin_file(slot).file().held_elsewhere(slot);
 }
 
 bool Segments::close(std::uint32_t slot) {
@@ -127,7 +126,7 @@ bool Segments::close_locked(std::uint32_t slot) {
   place.mapping = os::Mapping();
   for (auto& words : place.marks) words.clear();
   --mapped_;
-  if (fork_generation_ == os::fork_generation()) pin_file(slot).unlock(slot);
+  pin_file(slot).unlock(slot);
   return true;
 }
 

@@ -13,7 +13,8 @@
 //       once per reason and file. Counted here: stored, stored_bytes, segments_reclaimed, index_evicted,
 //       rebuilt and the fault_* counters; what a lookup or a refused put comes to is counted by the caller.
 //
-// Thread-safe. After fork() only the destructor of Pinned values may be used in the child.
+// Thread-safe. After fork() the child may read and destroy the values it holds, and nothing else; it has
+// none of its parent's leases and pins.
 #pragma once
 
 #include <atomic>
