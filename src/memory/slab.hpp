@@ -20,11 +20,15 @@ using policy::EntryId;
 template <class T>
 class Slab {
  public:
-  EntryId put(T record) {
+  EntryId put(T&& record) {
     EntryId id = end_;
     if (free_.empty()) {
       Block& block = blocks_[block_of(id)];
-      if (!block) block = std::make_unique_for_overwrite<Room[]>(std::size_t{k_first} << block_of(id));
+      if (!block) {
+        const std::size_t records = std::size_t{k_first} << block_of(id);
+        free_.reserve(id + records);  // so that take() needs no memory
+        block = std::make_unique_for_overwrite<Room[]>(records);
+      }
       ++end_;
     } else {
       id = free_.back();
@@ -35,7 +39,7 @@ class Slab {
   }
 
   // REQUIRES: `id` was put and not yet taken. The number will be used again.
-  T take(EntryId id) {
+  T take(EntryId id) noexcept {
     T& place = (*this)[id];
     T record = std::move(place);
     std::destroy_at(&place);
