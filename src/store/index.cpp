@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <set>
+#include <stdexcept>
 
 namespace larder::store {
 
@@ -253,6 +255,21 @@ bool Index::end_removal(const Key& key, std::uint64_t sequence) {
     generations_.bump(key.fingerprint());
     os::reached("store.remove.stamped_again");
     for (const Match& match : found.all()) Slots::drop(*match.slot, match.word);
+  }
+}
+
+void Index::check() {
+  std::set<Digest> published;
+  for (const Slot& slot : slots_.all()) {
+    const std::uint64_t word = slot.load();
+    if (word == 0) continue;
+    Hit hit;
+    if (read(word, hit) != Read::found) throw std::logic_error("Index: a slot leads to no record");
+    const Digest& fingerprint = hit.record.header.fingerprint;
+    if (!slots_.fits(slot, word, fingerprint)) throw std::logic_error("Index: a slot is not where its key is looked for");
+    if ((word & k_slot_pending) == 0 && !published.insert(fingerprint).second) {
+      throw std::logic_error("Index: a key has two published slots");
+    }
   }
 }
 

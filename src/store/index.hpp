@@ -88,6 +88,10 @@ class Index {
   // Follows a slot's word.
   Read read(std::uint64_t word, Hit& into);
 
+  // Throws std::logic_error, saying what, unless every slot leads to a record whose key is looked for there,
+  // and no key has two published ones. For tests. REQUIRES: nobody uses the store meanwhile.
+  void check();
+
  private:
   struct Match {
     Slot* slot;

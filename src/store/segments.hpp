@@ -121,6 +121,10 @@ class Segments : public std::enable_shared_from_this<Segments> {
   // The Store goes: unmaps what no Pin needs, and the rest as its Pins go.
   void end() noexcept;
 
+  // Throws std::logic_error, saying what, if an invariant does not hold. For tests. REQUIRES: nobody uses
+  // the store meanwhile.
+  void check();
+
  private:
   Segments(const Paths& paths, const Control& control, Trouble& trouble);
   Pin map(std::uint32_t slot);

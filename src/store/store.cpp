@@ -244,4 +244,10 @@ void Store::maintain() {
   body_->segments->close_retired();
 }
 
+void Store::check() {
+  const TellAtEnd tell(body_->trouble);
+  body_->segments->check();
+  body_->index->check();
+}
+
 }  // namespace larder::store

@@ -184,6 +184,10 @@ class Store {
   // append lease if nothing was written for a while. Called about once a second by the owner.
   void maintain();
 
+  // Throws std::logic_error, saying what, if the index or the mapped segments contradict themselves. For
+  // tests. REQUIRES: nobody uses the store meanwhile, and no publisher was killed since.
+  void check();
+
  private:
   friend class WaitNotice;
   struct Body;

@@ -1,5 +1,7 @@
 // The index beside publishers that stop half way: whoever has seen the newer value, and whoever looks at the
 // stamps, agrees that the older one is gone.
+#include <stdexcept>
+
 #include "store/support.hpp"
 
 namespace larder::store {
@@ -16,12 +18,28 @@ TEST(Index, WhoSeesTheNewerValueOfADeadPublisherOutdatesTheOlderOne) {
   const Key key{"k"};
   ASSERT_EQ(process.put(key, "old"), Put::stored);
   die_at("store.publish.visible", directory, [&](Process& dying) { dying.put(key, "new"); });
+  EXPECT_THROW(process.store->check(), std::logic_error) << "two published slots";
   const std::uint64_t remembered = process.store->stamp(key);
   EXPECT_EQ(process.get(key), "new");
+  EXPECT_NO_THROW(process.store->check());
   const std::uint64_t settled = process.store->stamp(key);
   EXPECT_NE(settled, remembered);
   EXPECT_EQ(process.get(key), "new");
   EXPECT_EQ(process.store->stamp(key), settled) << "once";
+}
+
+TEST(Index, ItsCheckFindsSlotsThatLeadToNoRecordOrToAnotherKeys) {
+  const Directory directory;
+  Process process(directory);
+  ASSERT_EQ(process.put(Key{"k"}, "x"), Put::stored);
+  EXPECT_NO_THROW(process.store->check());
+  const Slots slots = index_of(directory);
+  for (const Location at : {k_nowhere, Location{0, sizeof(SegmentHeader)}}) {
+    Slot& slot = *slots.find_empty(Key{"other"}.fingerprint());
+    slot.store(pack_slot(Key{"other"}.fingerprint(), at));
+    EXPECT_THROW(process.store->check(), std::logic_error);
+    slot.store(0);
+  }
 }
 
 TEST(Index, AValueThatTakesTheOlderOnesSlotIsNotSeenBeforeTheStampHasChanged) {
