@@ -2,10 +2,11 @@
 // processes, changed by compare-and-swap alone; what a slot says is believed only as far as the record
 // it leads to proves it.
 //
-// A slot goes: empty -> pending -> published -> empty. Readers see published slots only. A publisher puts
-// its pending slot in, then looks at the key's generation, then publishes; remove() and clear() change
-// the generation, then clear pending and published slots. So either the publisher sees the change, or
-// its slot is cleared under it: what was put before a removal never shows after it.
+// A slot goes: empty -> pending -> published -> empty; a removal makes a published one pending again before
+// it is cleared. Readers see published slots only. A publisher puts its pending slot in, then looks at the
+// key's generation, then publishes; removals and clear() change the generation, then clear pending and
+// published slots. So either the publisher sees the change, or its slot is cleared under it: what was put
+// before a removal never shows after it.
 //
 // Nobody who remembers an older value may go on answering with it once a newer one was seen. So the stamp
 // changes before a newer record shows, for older ones that cannot be found any more, and again after that,
