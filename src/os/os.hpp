@@ -22,18 +22,7 @@
 
 namespace larder::os {
 
-enum class Call : std::uint8_t {
-  open,
-  read,
-  write,
-  allocate,
-  map,
-  populate,
-  unlink,
-  list,
-  make_directory,
-  lock
-};
+enum class Call : std::uint8_t { open, read, write, allocate, map, populate, unlink, list, make_directory, lock };
 
 // What tests put between larder and the system. Called from any thread.
 class Hooks {

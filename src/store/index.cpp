@@ -266,7 +266,8 @@ void Index::check() {
     Hit hit;
     if (read(word, hit) != Read::found) throw std::logic_error("Index: a slot leads to no record");
     const Digest& fingerprint = hit.record.header.fingerprint;
-    if (!slots_.fits(slot, word, fingerprint)) throw std::logic_error("Index: a slot is not where its key is looked for");
+    if (!slots_.fits(slot, word, fingerprint))
+      throw std::logic_error("Index: a slot is not where its key is looked for");
     if ((word & k_slot_pending) == 0 && !published.insert(fingerprint).second) {
       throw std::logic_error("Index: a key has two published slots");
     }

@@ -73,14 +73,16 @@ TEST(File, ASymbolicLinkIsNotFollowed) {
 
 TEST(File, OneThatWouldPassTheProcessesLimitIsRefusedWithoutASignal) {
   const test::TemporaryDirectory directory;
-  for (const std::uint64_t limit : {0, 1000}) {
+  for (const std::uint64_t limit : {std::uint64_t{0}, std::uint64_t{1000}}) {
     SCOPED_TRACE(limit);
     const pid_t child = ::fork();
     if (child == 0) {
       const File file = File::open(directory.path() / "f", O_RDWR | O_CREAT | O_TRUNC).value();
       const rlimit limits{limit, limit};
       if (::setrlimit(RLIMIT_FSIZE, &limits) != 0) ::_exit(9);
-      const auto refused = [](const Result<void>& result) { return !result && result.error().code() == Errc::no_space; };
+      const auto refused = [](const Result<void>& result) {
+        return !result && result.error().code() == Errc::no_space;
+      };
       const std::vector<std::uint8_t> content(1001);
       const Bytes all = bytes_of(content);
       const Bytes within = all.first(limit);
