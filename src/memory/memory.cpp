@@ -24,6 +24,22 @@ constexpr std::uint64_t k_parts_max = 4096;
 // enough: the oldest of them is old in the whole tier, since keys fall to parts at random.
 constexpr std::size_t k_enough_entries = 64;
 
+// What is reserved for an entry until it is in; given back if it does not get there.
+class Reservation {
+ public:
+  Reservation(Budget& budget, std::uint64_t bytes) : budget_(&budget), bytes_(bytes) {}
+  ~Reservation() {
+    if (budget_ != nullptr) budget_->release(bytes_);
+  }
+  Reservation(const Reservation&) = delete;
+  Reservation& operator=(const Reservation&) = delete;
+  void used() { budget_ = nullptr; }
+
+ private:
+  Budget* budget_;
+  const std::uint64_t bytes_;
+};
+
 }  // namespace
 
 struct alignas(64) MemoryTier::Part {
@@ -107,26 +123,29 @@ bool MemoryTier::put(const Key& key, Entry entry) {
       const std::uint64_t old_weight = charge(key, part.shard[id].weight);
       const bool fits = weight <= old_weight || budget.grow(weight - old_weight);
       old = part.shard.take(id);
+      Reservation reserved(budget, fits ? std::max(weight, old_weight) : old_weight);
       if (fits) {
         part.shard.insert(std::move(record));
+        reserved.used();
         if (weight < old_weight) budget.shrink(old_weight - weight);
         return true;
       }
     }
   }
-  if (old) budget.release(charge(key, old->entry.weight));
   old.reset();
 
   for (std::size_t from = index; !budget.reserve(weight); ++from) {
     // No victim: what fills the tier is reserved by other threads, which are about to bring it in.
     if (!evict_one(from)) std::this_thread::yield();
   }
-  {
-    const std::lock_guard lock(part.mutex);
-    if (const EntryId id = part.shard.find(key); id != Shard::k_none) old = part.shard.take(id);
-    part.shard.insert(std::move(record));
+  Reservation reserved(budget, weight);
+  const std::lock_guard lock(part.mutex);
+  if (const EntryId id = part.shard.find(key); id != Shard::k_none) {
+    old = part.shard.take(id);
+    budget.release(charge(key, old->entry.weight));
   }
-  if (old) budget.release(charge(key, old->entry.weight));
+  part.shard.insert(std::move(record));
+  reserved.used();
   return true;
 }
 

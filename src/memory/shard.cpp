@@ -16,15 +16,23 @@ Shard::~Shard() {
   static_cast<void>(take_all());
 }
 
-void Shard::insert(Record record) {
+void Shard::insert(Record&& record) {
   const Digest fingerprint = record.key.fingerprint();
   const policy::Traits traits{.fingerprint = fingerprint.low,
                               .weight = charge(record.key, record.entry.weight),
                               .cost_ns = record.entry.cost_ns};
   const void* value = record.entry.value.get();
   const EntryId id = slab_.put(std::move(record));
-  table_.insert(tag(fingerprint), id, value);
-  policy_->inserted(id, traits, now());
+  bool in_table = false;
+  try {
+    table_.insert(tag(fingerprint), id, value);
+    in_table = true;
+    policy_->inserted(id, traits, now());
+  } catch (...) {
+    if (in_table) table_.erase(tag(fingerprint), id);
+    record = slab_.take(id);
+    throw;
+  }
 }
 
 Record Shard::take(EntryId id) {

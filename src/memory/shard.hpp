@@ -54,8 +54,8 @@ class Shard {
   [[nodiscard]] const Entry& operator[](EntryId id) const { return slab_[id].entry; }
 
   void used(EntryId id) { policy_->hit(id, now()); }
-  // REQUIRES: find(record.key) == k_none.
-  void insert(Record record);
+  // If there is no memory for it, everything stays as it was, `record` too. REQUIRES: find(record.key) == k_none.
+  void insert(Record&& record);
   [[nodiscard]] Record take(EntryId id);
   // What should leave next.
   [[nodiscard]] std::optional<policy::Victim> victim() { return policy_->victim(); }

@@ -19,10 +19,13 @@ using policy::EntryId;
 template <class T>
 class Slab {
  public:
-  EntryId put(T record) {
+  EntryId put(T&& record) {
     EntryId id = end_;
     if (free_.empty()) {
-      if (id / k_block == blocks_.size()) blocks_.push_back(std::make_unique_for_overwrite<Room[]>(k_block));
+      if (id / k_block == blocks_.size()) {
+        free_.reserve(id + k_block);  // so that take() needs no memory
+        blocks_.push_back(std::make_unique_for_overwrite<Room[]>(k_block));
+      }
       ++end_;
     } else {
       id = free_.back();
@@ -33,7 +36,7 @@ class Slab {
   }
 
   // REQUIRES: `id` was put and not yet taken. The number will be used again.
-  T take(EntryId id) {
+  T take(EntryId id) noexcept {
     T& place = (*this)[id];
     T record = std::move(place);
     std::destroy_at(&place);

@@ -3,6 +3,7 @@
 #include <linux/fs.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -20,6 +21,13 @@ namespace {
 // A write is cut into calls of at most this size: large enough that the page cache uses large folios
 // (a mapped page then costs 24 ns to touch instead of 330), small enough to be interruptible.
 constexpr std::size_t k_write_bytes_max = std::size_t{8} << 20;
+
+// An errno if the process may not make a file as long as that. The system would not only refuse: it would
+// raise SIGXFSZ, which ends a program that has no handler for it.
+int beyond_size_limit(std::uint64_t bytes) {
+  rlimit limit{};
+  return ::getrlimit(RLIMIT_FSIZE, &limit) == 0 && bytes > limit.rlim_cur ? EFBIG : 0;
+}
 }  // namespace
 
 Error error(int code, const char* call, const std::string& path) {
@@ -34,6 +42,8 @@ Error error(int code, const char* call, const std::string& path) {
     case ENOSPC:
     case EDQUOT:
       return {Errc::no_space, what, "free space on that file system, or lower the store's limit"};
+    case EFBIG:
+      return {Errc::no_space, what, "raise the limit on the size of the process's files (ulimit -f)"};
     default:
       return {Errc::io, what};
   }
@@ -71,6 +81,9 @@ Result<File> File::open(const std::filesystem::path& path, int flags, mode_t mod
 
 Result<void> File::write_at(std::uint64_t offset, std::span<const Bytes> pieces) const {
   if (const int code = refused(Call::write, path_)) return error(code, "write", path_);
+  std::uint64_t end = offset;
+  for (const Bytes bytes : pieces) end += bytes.size();
+  if (const int code = beyond_size_limit(end)) return error(code, "write", path_);
   std::vector<iovec> batch;
   std::size_t piece = 0;
   std::size_t within = 0;  // bytes of pieces[piece] that are already written
@@ -129,14 +142,9 @@ Result<std::uint64_t> File::size() const {
   return static_cast<std::uint64_t>(status.st_size);
 }
 
-Result<void> File::resize(std::uint64_t bytes) const {
-  if (const int code = refused(Call::resize, path_)) return error(code, "resize", path_);
-  if (::ftruncate(fd_, static_cast<off_t>(bytes)) != 0) return error(errno, "resize", path_);
-  return {};
-}
-
 Result<void> File::allocate(std::uint64_t bytes) const {
   if (const int code = refused(Call::allocate, path_)) return error(code, "allocate", path_);
+  if (const int code = beyond_size_limit(bytes)) return error(code, "allocate", path_);
   // On btrfs a block that is written again moves to a new place, which may fail however much room the
   // file has, unless copy-on-write is off. Elsewhere the flag is refused, and not needed.
   int flags = 0;
@@ -154,12 +162,6 @@ Result<void> File::allocate(std::uint64_t bytes) const {
 
 void File::start_writeback(std::uint64_t offset, std::uint64_t bytes) const noexcept {
   ::sync_file_range(fd_, static_cast<off_t>(offset), static_cast<off_t>(bytes), SYNC_FILE_RANGE_WRITE);
-}
-
-Result<void> File::sync() const {
-  if (const int code = refused(Call::sync, path_)) return error(code, "sync", path_);
-  if (::fdatasync(fd_) != 0) return error(errno, "sync", path_);
-  return {};
 }
 
 Mapping::~Mapping() {

@@ -1,9 +1,9 @@
 // The os room: every system call that larder makes, and nothing that knows what a cache is.
 //
 // Calls that the world can refuse return a Result whose error names the call and the path. EINTR and
-// short transfers are handled here. Each such call first asks the installed Hooks, if there are any:
-// tests install a twin that refuses calls (disk full, I/O error) or that stops the process at a named
-// point; production has none and pays one relaxed load a call.
+// short transfers are handled here; none raises SIGXFSZ. Each such call first asks the installed Hooks, if
+// there are any: tests install a twin that refuses calls (disk full, I/O error) or that stops the process
+// at a named point; production has none and pays one relaxed load a call.
 #pragma once
 
 #include <sys/types.h>
@@ -22,20 +22,7 @@
 
 namespace larder::os {
 
-enum class Call : std::uint8_t {
-  open,
-  read,
-  write,
-  resize,
-  allocate,
-  map,
-  populate,
-  sync,
-  unlink,
-  list,
-  make_directory,
-  lock
-};
+enum class Call : std::uint8_t { open, read, write, allocate, map, populate, unlink, list, make_directory, lock };
 
 // What tests put between larder and the system. Called from any thread.
 class Hooks {
@@ -71,12 +58,10 @@ class File {
   // Reads up to bytes.size() bytes; fewer only at the end of the file.
   Result<std::size_t> read_at(std::uint64_t offset, std::span<std::byte> bytes) const;
   [[nodiscard]] Result<std::uint64_t> size() const;
-  Result<void> resize(std::uint64_t bytes) const;
   // Gives the first `bytes` bytes real room on disk, so that writing through a mapping cannot fail.
   Result<void> allocate(std::uint64_t bytes) const;
   // Asks the system to start writing the range out, without waiting: paces large writes.
   void start_writeback(std::uint64_t offset, std::uint64_t bytes) const noexcept;
-  Result<void> sync() const;
 
   [[nodiscard]] bool is_open() const noexcept { return fd_ >= 0; }
   [[nodiscard]] int fd() const noexcept { return fd_; }

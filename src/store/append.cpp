@@ -161,7 +161,23 @@ Put Appender::append_value(const Key& key, RecordParts parts, std::span<const By
   if (const std::optional<Space::Refusal> refusal = prepare(parts)) {
     return *refusal == Space::Refusal::no_room ? Put::no_room : Put::fault;
   }
-  // The number first, then the question: a removal that this misses gets a higher number than the record.
+  SegmentEntry& entry = control_.segment(segment_->slot);
+  announce(key, entry);
+  const Put put = append_shared(key, parts, value, stamp);
+  entry.publishing.store(0);
+  return put;
+}
+
+// A writer that is killed leaves the mark, and maybe a record that no slot leads to; the next one in the
+// segment puts its own mark there.
+void Appender::announce(const Key& key, SegmentEntry& entry) const noexcept {
+  if (entry.publishing.load() != 0) control_.note_unindexed(entry.last_sequence.load());
+  entry.publishing.store(publishing_mark(key.fingerprint()));
+}
+
+Put Appender::append_shared(const Key& key, RecordParts& parts, std::span<const Bytes> value, std::uint64_t stamp) {
+  // The mark and the number first, then the question: a removal that this misses sees the mark, and gets a
+  // higher number than the record.
   parts.sequence = next_sequence();
   if (!index_.unchanged(key, stamp)) return Put::superseded;
   const std::uint64_t offset = control_.segment(segment_->slot).committed.load();
@@ -175,7 +191,7 @@ Put Appender::append_value(const Key& key, RecordParts parts, std::span<const By
     case Index::Published::done:
       return Put::stored;
     case Index::Published::withdrawn:
-      tombstone_locked(key);  // a rebuild would find the record otherwise
+      tombstone_locked(key, parts.sequence);  // a rebuild would find the record otherwise
       return Put::superseded;
     case Index::Published::older:
       break;
@@ -188,6 +204,7 @@ Put Appender::append_single(const Key& key, RecordParts& parts, std::span<const 
   Space::Granted<Writable> leased = space_.lease_single(extent_of_parts(parts, offset).end);
   if (!leased.value) return leased.refusal == Space::Refusal::no_room ? Put::no_room : Put::fault;
   const Writable& segment = *leased.value;
+  announce(key, control_.segment(segment.slot));
   parts.sequence = next_sequence();
   if (!index_.unchanged(key, stamp)) {
     space_.discard(segment);
@@ -204,17 +221,18 @@ Put Appender::append_single(const Key& key, RecordParts& parts, std::span<const 
     space_.discard(segment);
     return Put::superseded;
   }
+  control_.segment(segment.slot).publishing.store(0);
   control_.segment(segment.slot).state.store(SegmentState::sealed);
   space_.release(segment);
   return Put::stored;
 }
 
-void Appender::append_tombstone(const Key& key) {
+std::uint64_t Appender::append_tombstone(const Key& key, std::uint64_t last) {
   const std::lock_guard lock(mutex_);
-  tombstone_locked(key);
+  return tombstone_locked(key, last);
 }
 
-void Appender::tombstone_locked(const Key& key) {
+std::uint64_t Appender::tombstone_locked(const Key& key, std::uint64_t last) {
   RecordParts parts;
   parts.kind = Kind::tombstone;
   parts.fingerprint = key.fingerprint();
@@ -223,11 +241,13 @@ void Appender::tombstone_locked(const Key& key) {
   parts.sequence = next_sequence();
   if (!refusal) {
     const Result<void> written = write(*segment_, parts, control_.segment(segment_->slot).committed.load(), {});
-    if (written) return;
+    if (written) return parts.sequence;
     trouble_.note(written.error(), segment_->file.path());
   }
-  // Without a tombstone only forgetting everything up to now keeps the key removed after a rebuild.
-  control_.raise_floor(parts.sequence);
+  // Without a tombstone only forgetting what is as old keeps the key removed after a rebuild.
+  const std::uint64_t floor = std::min(last, parts.sequence);
+  control_.raise_floor(floor);
+  return floor;
 }
 
 void Appender::give_up(std::int64_t idle_since_ns) {

@@ -28,8 +28,10 @@ class Appender {
   // Appends and publishes a value of the key, unless the key changed since `stamp`: that is asked after
   // the record has its sequence number, and again by Index::publish. `parts.sequence` is assigned here.
   Put append_value(const Key& key, RecordParts parts, std::span<const Bytes> value, std::uint64_t stamp);
-  // Notes that the key is gone, so that a rebuild does not bring older records of it back.
-  void append_tombstone(const Key& key);
+  // Notes that the key is gone, so that a rebuild does not bring back records of it, of which `last` is the
+  // highest sequence. Returns the sequence up to which none will come back. If there is no room for a
+  // tombstone, the floor is raised to `last`: all that is older is lost with the next rebuild.
+  std::uint64_t append_tombstone(const Key& key, std::uint64_t last);
   // Gives the append lease back if nothing was written since `idle_since` (monotonic).
   void give_up(std::int64_t idle_since_ns);
 
@@ -41,9 +43,11 @@ class Appender {
   // All REQUIRE mutex_.
   std::optional<Space::Refusal> prepare(const RecordParts& parts);
   void seal();
-  void tombstone_locked(const Key& key);
+  std::uint64_t tombstone_locked(const Key& key, std::uint64_t last);
+  Put append_shared(const Key& key, RecordParts& parts, std::span<const Bytes> value, std::uint64_t stamp);
 
   Put append_single(const Key& key, RecordParts& parts, std::span<const Bytes> value, std::uint64_t stamp);
+  void announce(const Key& key, SegmentEntry& entry) const noexcept;
 
   const Control& control_;
   Space& space_;

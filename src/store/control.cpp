@@ -104,6 +104,31 @@ void Control::raise_floor(std::uint64_t sequence) const noexcept {
   page().floor_inverse.store(~floor.load());
 }
 
+std::uint64_t Control::unindexed() const noexcept {
+  const std::uint64_t sequence = page().unindexed.load();
+  return sequence > page().floor.load() ? sequence : 0;
+}
+
+void Control::note_unindexed(std::uint64_t sequence) const noexcept {
+  page().forgotten.store(1);
+  std::atomic<std::uint64_t>& unindexed = page().unindexed;
+  std::uint64_t now = unindexed.load();
+  while (now < sequence && !unindexed.compare_exchange_weak(now, sequence)) continue;
+}
+
+void Control::end_unindexed() const noexcept {
+  std::uint64_t highest = UINT64_MAX;
+  page().unindexed.compare_exchange_strong(highest, last_sequence());
+}
+
+bool Control::publishing(const Digest& fingerprint) const noexcept {
+  for (const SegmentEntry& entry : segments()) {
+    if (entry.committed.load(std::memory_order_relaxed) == 0) break;  // entries are taken from the front
+    if (entry.publishing.load() == publishing_mark(fingerprint)) return true;
+  }
+  return false;
+}
+
 bool Control::in_place(const Paths& paths) const {
   Result<os::File> file = os::File::open(paths.control(), O_RDONLY);
   if (!file) return file.error().code() != Errc::not_found;

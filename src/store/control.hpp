@@ -59,6 +59,20 @@ class Control {
   // costs time; one too low would bring removed values back: a damaged one counts as the highest.
   [[nodiscard]] std::uint64_t floor() const noexcept;
   void raise_floor(std::uint64_t sequence) const noexcept;
+  // The last sequence that was given out.
+  [[nodiscard]] std::uint64_t last_sequence() const noexcept { return page().sequence.load() - 1; }
+
+  // Up to which sequence a rebuild may find records that no slot leads to, which were published once or are
+  // about to be; 0 if there are none. What is below the floor does not count: so it comes back to 0 when
+  // the segments of these records have been reclaimed.
+  [[nodiscard]] std::uint64_t unindexed() const noexcept;
+  // To be called before a slot is cleared for another reason than a newer record of its key, a removal, or
+  // a floor that was raised above it.
+  void note_unindexed(std::uint64_t sequence) const noexcept;
+  // After a note of UINT64_MAX: from here on slots are not cleared any more whatever their records are.
+  void end_unindexed() const noexcept;
+  // Whether a record of the key is on its way: it may be committed before a slot leads to it.
+  [[nodiscard]] bool publishing(const Digest& fingerprint) const noexcept;
   // Whether the path still leads to this store: somebody may have deleted or replaced the directory.
   [[nodiscard]] bool in_place(const Paths& paths) const;
 

@@ -227,6 +227,7 @@ struct ControlPage {
   std::atomic<std::uint64_t> floor_inverse;
   alignas(64) std::atomic<std::uint64_t> making;
   alignas(64) std::atomic<std::uint64_t> forgotten;
+  std::atomic<std::uint64_t> unindexed;
   alignas(64) std::atomic<std::uint64_t> cramped;
 };
 static_assert(offsetof(ControlPage, checksum) == 48 && offsetof(ControlPage, boot_id) == 64 &&
@@ -234,12 +235,8 @@ static_assert(offsetof(ControlPage, checksum) == 48 && offsetof(ControlPage, boo
               offsetof(ControlPage, index_number) == 256 && offsetof(ControlPage, retired) == 320 &&
               offsetof(ControlPage, limit) == 384 && offsetof(ControlPage, floor) == 448 &&
               offsetof(ControlPage, floor_inverse) == 456 && offsetof(ControlPage, making) == 512 &&
-              offsetof(ControlPage, forgotten) == 576 && offsetof(ControlPage, cramped) == 640 &&
-              sizeof(ControlPage) <= k_page_bytes);
-
-// Bits of ControlPage::forgotten.
-inline constexpr std::uint64_t k_forgot_records = 1;  // a record that no slot leads to is gone
-inline constexpr std::uint64_t k_forgot_slots = 2;    // there may be records, not gone, that no slot leads to
+              offsetof(ControlPage, forgotten) == 576 && offsetof(ControlPage, unindexed) == 584 &&
+              offsetof(ControlPage, cramped) == 640 && sizeof(ControlPage) <= k_page_bytes);
 
 enum class SegmentState : std::uint32_t { free = 0, open = 1, sealed = 2, retired = 3, unlinked = 4 };
 enum class SegmentKind : std::uint32_t { shared = 0, single = 1 };
@@ -253,12 +250,16 @@ struct alignas(64) SegmentEntry {
   std::atomic<std::uint64_t> last_sequence;
   std::atomic<std::uint64_t> records;
   std::atomic<std::uint64_t> hiding;
-  std::array<std::byte, 8> zero;
+  std::atomic<std::uint64_t> publishing;
 };
 static_assert(sizeof(SegmentEntry) == 64 && offsetof(SegmentEntry, state) == 8 && offsetof(SegmentEntry, kind) == 12 &&
               offsetof(SegmentEntry, committed) == 16 && offsetof(SegmentEntry, reserved) == 24 &&
               offsetof(SegmentEntry, last_sequence) == 32 && offsetof(SegmentEntry, records) == 40 &&
-              offsetof(SegmentEntry, hiding) == 48);
+              offsetof(SegmentEntry, hiding) == 48 && offsetof(SegmentEntry, publishing) == 56);
+// SegmentEntry::publishing while a record of the key is on its way into the segment; otherwise it is 0.
+[[nodiscard]] constexpr std::uint64_t publishing_mark(const Digest& fingerprint) noexcept {
+  return fingerprint.low | 1;
+}
 
 // The first bytes of `gen` and `stats`.
 struct TablePage {

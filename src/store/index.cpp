@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <set>
+#include <stdexcept>
 
 namespace larder::store {
 
@@ -91,8 +93,11 @@ Index::Lookup Index::find_once(const Key& key, const std::array<std::span<Slot>,
         result.hit.emplace(std::move(hit));
         continue;
       }
-      // Two processes published at once, and one of them has not cleared the older slot yet, or died.
-      if (hit.record.header.sequence > result.hit->record.header.sequence) result.hit.emplace(std::move(hit));
+      // Who published the newer one has not cleared the older one yet, or died: nobody is to remember the
+      // older one when the newer one has been seen.
+      if (hit.record.header.sequence > result.hit->record.header.sequence) std::swap(*result.hit, hit);
+      generations_.bump(fingerprint);
+      Slots::drop(*hit.slot, hit.word);
     }
   }
   return result;
@@ -106,10 +111,13 @@ Index::Matches Index::matches(const Digest& fingerprint, Bytes key) {
       if (!slot_matches(word, fingerprint)) continue;
       Hit hit;
       std::uint64_t sequence = 0;
-      // What cannot be read may be this key's and is treated as such: at worst another key is forgotten.
-      if (read(word, hit) == Read::found) {
+      const Read what = read(word, hit);
+      if (what == Read::found) {
         if (hit.record.header.fingerprint != fingerprint || !std::ranges::equal(hit.record.key, key)) continue;
         sequence = hit.record.header.sequence;
+      } else if (what != Read::nothing) {
+        // It may be this key's and is treated as such, so it will be cleared: at worst another key's.
+        control_.note_unindexed(control_.last_sequence());
       }
       found.list[found.count++] = {&slot, word, sequence};
     }
@@ -135,7 +143,16 @@ Index::Published Index::publish(const Key& key, Location at, std::uint64_t seque
   }
   os::reached("store.publish.pending");
   std::uint64_t expected = pending;
-  if (!unchanged(key, stamp)) {
+  const bool current = unchanged(key, stamp);
+  // There may be an older record that no slot leads to, or one that is gone and remembered by somebody.
+  const auto outdate_older = [&] {
+    if (others_seen || control_.unindexed() != 0) control_.segment(at.segment).hiding.store(sequence);
+    if (others_seen || control_.page().forgotten.load() != 0) generations_.bump(key.fingerprint());
+  };
+  // Now for older values that can be found no more, this record's slot having been theirs maybe.
+  outdate_older();
+  os::reached("store.publish.stamped");
+  if (!current) {
     taken->compare_exchange_strong(expected, 0);
     return Published::withdrawn;
   }
@@ -144,12 +161,9 @@ Index::Published Index::publish(const Key& key, Location at, std::uint64_t seque
 
   Matches others = matches(key.fingerprint(), key.canonical());
   others_seen |= std::ranges::any_of(others.all(), [&](const Match& match) { return match.slot != taken; });
-  // Where records were forgotten, there may be an older one that no slot leads to, and where they are gone
-  // somebody may remember one.
-  const std::uint64_t forgotten = control_.page().forgotten.load();
-  if (others_seen || (forgotten & k_forgot_slots) != 0) control_.segment(at.segment).hiding.store(sequence);
-  if (others_seen || forgotten != 0) generations_.bump(key.fingerprint());
-  os::reached("store.publish.stamped");
+  // And for those that could be found until now, under a stamp of a moment ago.
+  outdate_older();
+  os::reached("store.publish.stamped_again");
   for (const Match& match : others.all()) {
     if (match.slot == taken) continue;
     if (match.sequence < sequence) {
@@ -176,14 +190,14 @@ bool Index::take_slot(const Key& key, std::uint64_t word, Matches& of_key, Slot*
   const Match victim = choose_victim(key.fingerprint());
   taken = victim.slot;
   expected = victim.word;
-  note_forgotten();
+  control_.note_unindexed(victim.sequence);
   if (!taken->compare_exchange_strong(expected, word)) return false;
   trouble_.count(Counter::index_evicted);
   return true;
 }
 
 Index::Match Index::choose_victim(const Digest& fingerprint) {
-  Match victim{nullptr, 0, 0};
+  Match victim{nullptr, 0, control_.last_sequence()};
   std::uint64_t lowest = UINT64_MAX;
   for (const std::span<Slot> bucket : slots_.buckets(fingerprint)) {
     for (Slot& slot : bucket) {
@@ -191,29 +205,42 @@ Index::Match Index::choose_victim(const Digest& fingerprint) {
       const std::uint32_t segment = slot_location(word).segment;
       const std::uint64_t id = segment < control_.segments().size() ? control_.segment(segment).id.load() : 0;
       if (victim.slot == nullptr || id < lowest) {
-        victim = {&slot, word, 0};
+        victim.slot = &slot;
+        victim.word = word;
         lowest = id;
       }
     }
   }
-  // Older slots of the victim's key must not show when the victim is gone.
+  // Older slots of the victim's key must not show when the victim is gone, and if it is the older one
+  // itself, this was the last chance to see that its publisher died.
   Hit hit;
   if (read(victim.word, hit) == Read::found) {
+    victim.sequence = hit.record.header.sequence;
     for (const Match& match : matches(hit.record.header.fingerprint, hit.record.key).all()) {
-      if (match.slot != victim.slot && match.sequence < hit.record.header.sequence)
-        Slots::drop(*match.slot, match.word);
+      if (match.slot == victim.slot) continue;
+      generations_.bump(hit.record.header.fingerprint);
+      if (match.sequence < victim.sequence) Slots::drop(*match.slot, match.word);
     }
   }
   return victim;
 }
 
-bool Index::remove(const Key& key) {
-  // For publishers: what was stamped before must not show from here on.
+std::uint64_t Index::begin_removal(const Key& key) {
   generations_.bump(key.fingerprint());
   os::reached("store.remove.stamped");
+  // Slots first: where one is cleared while this looks, it was noted before that its record stays.
+  Matches found = matches(key.fingerprint(), key.canonical());
+  std::uint64_t last = control_.unindexed();
+  if (control_.publishing(key.fingerprint())) last = std::max(last, control_.last_sequence());
+  if (found.count != 0) last = std::max(last, found.all().back().sequence);
+  return last;
+}
+
+bool Index::end_removal(const Key& key, std::uint64_t sequence) {
   bool there = false;
   while (true) {
     Matches found = matches(key.fingerprint(), key.canonical());
+    while (found.count != 0 && found.all().back().sequence > sequence) --found.count;
     if (found.count == 0) return there;
     for (Match& match : found.all()) {
       if ((match.word & k_slot_pending) != 0) continue;
@@ -228,6 +255,22 @@ bool Index::remove(const Key& key) {
     generations_.bump(key.fingerprint());
     os::reached("store.remove.stamped_again");
     for (const Match& match : found.all()) Slots::drop(*match.slot, match.word);
+  }
+}
+
+void Index::check() {
+  std::set<Digest> published;
+  for (const Slot& slot : slots_.all()) {
+    const std::uint64_t word = slot.load();
+    if (word == 0) continue;
+    Hit hit;
+    if (read(word, hit) != Read::found) throw std::logic_error("Index: a slot leads to no record");
+    const Digest& fingerprint = hit.record.header.fingerprint;
+    if (!slots_.fits(slot, word, fingerprint))
+      throw std::logic_error("Index: a slot is not where its key is looked for");
+    if ((word & k_slot_pending) == 0 && !published.insert(fingerprint).second) {
+      throw std::logic_error("Index: a key has two published slots");
+    }
   }
 }
 

@@ -2,13 +2,16 @@
 // processes, changed by compare-and-swap alone; what a slot says is believed only as far as the record
 // it leads to proves it.
 //
-// A slot goes: empty -> pending -> published -> empty. Readers see published slots only. A publisher puts
-// its pending slot in, then looks at the key's generation, then publishes; remove() and clear() change
-// the generation, then clear pending and published slots. So either the publisher sees the change, or
-// its slot is cleared under it: what was put before a removal never shows after it.
+// A slot goes: empty -> pending -> published -> empty; a removal makes a published one pending again before
+// it is cleared. Readers see published slots only. A publisher puts its pending slot in, then looks at the
+// key's generation, then publishes; removals and clear() change the generation, then clear pending and
+// published slots. So either the publisher sees the change, or its slot is cleared under it: what was put
+// before a removal never shows after it.
 //
-// A stamp changes before a published slot is cleared or replaced because of a newer record, so that
-// whoever finds no older slot knows that the stamp was taken care of.
+// Nobody who remembers an older value may go on answering with it once a newer one was seen. So the stamp
+// changes before a newer record shows, for older ones that cannot be found any more, and again after that,
+// before a published slot is cleared because of a newer record: for what was found in between. A publisher
+// that dies before that leaves two published slots; whoever meets them does the rest.
 //
 // Thread-safe. Publishing REQUIRES the append lease of the record's segment (else the segment could be
 // retired, its slots cleared and its place reused before the slot is set).
@@ -70,21 +73,27 @@ class Index {
     return !Generations::changed(stamp, generations_.stamp(key.fingerprint()));
   }
 
-  // Clears the slots of the key, older ones first, and changes its stamp. True if there was a published one.
-  bool remove(const Key& key);
+  // A removal has two halves, with the tombstone in between. The first one changes the key's stamp, so that
+  // nothing that was stamped before is published from here on, and returns the highest sequence that a
+  // record of the key may have, which a rebuild would bring back; 0 if there is none.
+  std::uint64_t begin_removal(const Key& key);
+  // Clears the slots of the key that lead to records of up to that sequence, older ones first, and changes
+  // its stamp. True if there was a published one.
+  bool end_removal(const Key& key, std::uint64_t sequence);
   [[nodiscard]] Slots& slots() noexcept { return slots_; }
   // Clears a slot whose record turned out to be damaged.
   void drop_damaged(Slot& slot, std::uint64_t word) noexcept {
-    note_forgotten();
+    control_.note_unindexed(control_.last_sequence());
     Slots::drop(slot, word);
   }
   // Follows a slot's word.
   Read read(std::uint64_t word, Hit& into);
 
- private:
-  // From now on "no older record" does not mean that nobody remembers one.
-  void note_forgotten() noexcept { control_.page().forgotten.fetch_or(k_forgot_slots); }
+  // Throws std::logic_error, saying what, unless every slot leads to a record whose key is looked for there,
+  // and no key has two published ones. For tests. REQUIRES: nobody uses the store meanwhile.
+  void check();
 
+ private:
   struct Match {
     Slot* slot;
     std::uint64_t word;

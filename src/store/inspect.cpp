@@ -167,12 +167,9 @@ Result<std::vector<std::string>> check(const std::filesystem::path& directory) {
       wrong.push_back(name + " leads to no record");
       continue;
     }
-    const Digest& fingerprint = record->header.fingerprint;
-    const auto both = slots.buckets(fingerprint);
-    const Slot* slot = &slots.all()[i];
-    const bool in_place = std::ranges::any_of(
-        both, [slot](std::span<Slot> bucket) { return slot >= bucket.data() && slot < bucket.data() + bucket.size(); });
-    if (!in_place || !slot_matches(word, fingerprint)) wrong.push_back(name + " is not where its key is looked for");
+    if (!slots.fits(slots.all()[i], word, record->header.fingerprint)) {
+      wrong.push_back(name + " is not where its key is looked for");
+    }
   }
   return wrong;
 }

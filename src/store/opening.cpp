@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <system_error>
 
+#include <larder/units.hpp>
+
+#include "base/bits.hpp"
 #include "store/rebuild.hpp"
 
 namespace larder::store {
@@ -60,9 +63,11 @@ Result<void> delete_all(const Paths& paths) {
 }
 
 Error limit_too_small(const Paths& paths, std::uint64_t limit, const Geometry& geometry) {
+  constexpr std::uint64_t k_mib = std::uint64_t{1} << 20;
   return {Errc::invalid_option,
-          "a limit of " + std::to_string(limit) + " bytes is too small for the store in " + paths.root.string(),
-          "at least " + std::to_string(geometry.smallest_limit()) + " bytes"};
+          "Options::store is " + format_size(limit) + ", too little for the store in " + paths.root.string() +
+              ", which takes at least " + format_size(geometry.smallest_limit()),
+          "set it to " + size_text(base::align_up(geometry.smallest_limit(), k_mib)) + " or more; 0: no store"};
 }
 
 Result<void> create(const StoreOptions& options, Opened& store) {

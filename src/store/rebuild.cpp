@@ -143,7 +143,9 @@ void fill_index(Slots& index, const Control& control, std::vector<Salvaged>& seg
   candidates.erase(repeated.begin(), repeated.end());
   std::ranges::sort(candidates, std::ranges::greater(), &Candidate::sequence);
   for (const Candidate& candidate : candidates) {
-    if (candidate.value) index.insert(candidate.fingerprint, candidate.at);
+    if (candidate.value && !index.insert(candidate.fingerprint, candidate.at)) {
+      control.note_unindexed(candidate.sequence);
+    }
   }
 }
 
@@ -195,6 +197,9 @@ Result<void> rebuild(const Paths& paths, const Control& control, Trouble& troubl
   }
   os::reached("store.rebuild.listed");
 
+  // Nobody has the store open, so nobody remembers anything.
+  page.forgotten = 0;
+  page.unindexed = 0;
   const std::uint64_t number = page.index_number.load() + 1;
   Result<os::Mapping> mapping = make_mapped_file(paths.index(number), control.geometry().index_bytes());
   if (!mapping) return mapping.error();

@@ -106,7 +106,7 @@ void Space::retire(std::uint32_t slot) {
   SegmentEntry& entry = control_.segment(slot);
   // A rebuild must not bring back what a tombstone or a newer record in this segment hides.
   control_.raise_floor(entry.last_sequence.load());
-  control_.page().forgotten.fetch_or(k_forgot_records);
+  control_.page().forgotten.store(1);
   entry.state.store(SegmentState::retired);
   control_.page().retired.fetch_add(1);
   trouble_.count(Counter::segments_reclaimed);
@@ -148,6 +148,7 @@ void Space::finish(std::uint32_t slot) {
       return;
     }
     os::reached("store.reclaim.unlinked");
+    entry.publishing.store(0);
     entry.state.store(SegmentState::unlinked);
   }
   if (entry.state.load() != SegmentState::unlinked) return;

@@ -1,6 +1,7 @@
 #include "store/segments.hpp"
 
 #include <fcntl.h>
+#include <stdexcept>
 
 #include "base/bits.hpp"
 
@@ -15,6 +16,10 @@ constexpr std::uint64_t k_view_bytes_min = 16 * 1024;
 
 bool alive(SegmentState state) noexcept {
   return state == SegmentState::open || state == SegmentState::sealed;
+}
+
+std::filesystem::path pin_path(const Paths& paths, std::size_t slot) {
+  return paths.locks() / ("pin." + std::string(1, "0123456789abcdef"[slot % k_pin_files]));
 }
 
 }  // namespace
@@ -46,7 +51,7 @@ Segments::Segments(const Paths& paths, const Control& control, Trouble& trouble)
 Result<std::shared_ptr<Segments>> Segments::open(const Paths& paths, const Control& control, Trouble& trouble) {
   std::shared_ptr<Segments> segments(new Segments(paths, control, trouble));
   for (std::size_t i = 0; i < k_pin_files; ++i) {
-    Result<os::LockFile> file = os::LockFile::open(paths.locks() / ("pin." + std::string(1, "0123456789abcdef"[i])));
+    Result<std::unique_ptr<OwnedLockFile>> file = OwnedLockFile::open(pin_path(paths, i));
     if (!file) return file.error();
     segments->pins_[i] = *std::move(file);
   }
@@ -54,7 +59,6 @@ Result<std::shared_ptr<Segments>> Segments::open(const Paths& paths, const Contr
 }
 
 Segments::~Segments() {
-  // In a forked child the locks are the parent's; only closing them there is harmless.
   for (std::uint32_t slot = 0; slot < places_.size(); ++slot) close(slot);
 }
 
@@ -94,7 +98,7 @@ Segments::Pin Segments::map(std::uint32_t slot) {
                                   : *size;
   Result<os::Mapping> mapping = os::Mapping::map(*file, bytes, os::Mapping::Access::read);
   if (!mapping) return refuse(mapping.error());
-  const Result<bool> locked = pin_file(slot).try_lock_shared(slot);
+  const Result<bool> locked = pin_file(slot).file().try_lock_shared(slot);
   if (!locked) return refuse(locked.error());
   if (!*locked || !same()) {
     if (*locked) pin_file(slot).unlock(slot);
@@ -112,7 +116,7 @@ Segments::Pin Segments::map(std::uint32_t slot) {
 }
 
 bool Segments::in_use(std::uint32_t slot) const noexcept {
-  return places_[slot].state.load(std::memory_order_relaxed) > 1 || pin_file(slot).held_elsewhere(slot);
+  return places_[slot].state.load(std::memory_order_relaxed) > 1 || pin_file(slot).file().held_elsewhere(slot);
 }
 
 bool Segments::close(std::uint32_t slot) {
@@ -127,7 +131,7 @@ bool Segments::close_locked(std::uint32_t slot) {
   place.mapping = os::Mapping();
   for (auto& words : place.marks) words.clear();
   --mapped_;
-  if (fork_generation_ == os::fork_generation()) pin_file(slot).unlock(slot);
+  pin_file(slot).unlock(slot);
   return true;
 }
 
@@ -144,6 +148,24 @@ void Segments::close_retired() {
       close_locked(slot);
     }
   }
+}
+
+void Segments::check() {
+  const std::lock_guard lock(mutex_);
+  std::size_t open = 0;
+  for (std::uint32_t slot = 0; slot < places_.size(); ++slot) {
+    const Place& place = places_[slot];
+    if ((place.state.load() & 1) == 0) {
+      if (place.state.load() != 0) throw std::logic_error("Segments: a closed place is referred to");
+      if (place.mapping.size() != 0) throw std::logic_error("Segments: a closed place is mapped");
+      continue;
+    }
+    ++open;
+    if (place.id != control_.segment(slot).id.load()) throw std::logic_error("Segments: a mapped entry was freed");
+    const Result<os::LockFile> other = os::LockFile::open(pin_path(paths_, slot));
+    if (other && !other->held_elsewhere(slot)) throw std::logic_error("Segments: a mapped segment is not pinned");
+  }
+  if (open != mapped_) throw std::logic_error("Segments: the open places are miscounted");
 }
 
 void Segments::end() noexcept {

@@ -9,6 +9,8 @@
 //   (2) While a place is open, this process holds the shared lock on byte `slot` of its pin file, so no
 //       process frees the entry: the mapped bytes go on to count against the limit.
 //   (3) The lock was taken before the entry was seen to be alive with this id (pin, then validate).
+// A forked child has the mappings, so that its Pins stay readable, and none of the locks: (2) is its
+// parent's affair, and what it maps does not keep the store from giving room back.
 //
 // Thread-safe. Lives as long as the last Pin, maybe longer than its Store.
 #pragma once
@@ -119,18 +121,21 @@ class Segments : public std::enable_shared_from_this<Segments> {
   // The Store goes: unmaps what no Pin needs, and the rest as its Pins go.
   void end() noexcept;
 
+  // Throws std::logic_error, saying what, if an invariant does not hold. For tests. REQUIRES: nobody uses
+  // the store meanwhile.
+  void check();
+
  private:
   Segments(const Paths& paths, const Control& control, Trouble& trouble);
   Pin map(std::uint32_t slot);
   bool close_locked(std::uint32_t slot);
   void unpin(std::uint32_t slot) noexcept;
-  [[nodiscard]] const os::LockFile& pin_file(std::uint32_t slot) const noexcept { return pins_[slot % k_pin_files]; }
+  [[nodiscard]] const OwnedLockFile& pin_file(std::uint32_t slot) const noexcept { return *pins_[slot % k_pin_files]; }
 
   const Paths paths_;
   const Control& control_;  // used by the Store's operations only
   Trouble& trouble_;        // likewise
-  const std::uint64_t fork_generation_ = os::fork_generation();
-  std::array<os::LockFile, k_pin_files> pins_;
+  std::array<std::unique_ptr<OwnedLockFile>, k_pin_files> pins_;
   std::vector<Place> places_;
   std::atomic<bool> ended_{false};
   std::mutex mutex_;

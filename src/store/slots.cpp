@@ -2,6 +2,14 @@
 
 namespace larder::store {
 
+bool Slots::fits(const Slot& slot, std::uint64_t word, const Digest& fingerprint) const noexcept {
+  const auto holds = [&](std::span<Slot> bucket) {
+    return &slot >= bucket.data() && &slot < bucket.data() + bucket.size();
+  };
+  const auto both = buckets(fingerprint);
+  return slot_matches(word, fingerprint) && (holds(both[0]) || holds(both[1]));
+}
+
 Slot* Slots::find_empty(const Digest& fingerprint) const noexcept {
   const auto both = buckets(fingerprint);
   std::array<std::size_t, 2> empty{};

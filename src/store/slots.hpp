@@ -35,6 +35,8 @@ class Slots {
     return {slots.subspan(first * k_bucket_slots, k_bucket_slots),
             slots.subspan(second * k_bucket_slots, k_bucket_slots)};
   }
+  // Whether the slot is where a key is looked for, and what it holds has the key's tag.
+  [[nodiscard]] bool fits(const Slot& slot, std::uint64_t word, const Digest& fingerprint) const noexcept;
   // An empty slot of the emptier bucket, or null.
   [[nodiscard]] Slot* find_empty(const Digest& fingerprint) const noexcept;
   // Fills an empty slot of an index that nobody else uses. False if both buckets are full.

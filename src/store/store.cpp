@@ -153,9 +153,13 @@ bool Store::remove(const Key& key) {
 }
 
 bool Store::Body::forget(const Key& key) {
-  const bool there = index->remove(key);
-  os::reached("store.remove.cleared");
-  appender->append_tombstone(key);
+  const std::uint64_t last = index->begin_removal(key);
+  if (last == 0) return false;
+  // The tombstone first: whoever is killed here leaves slots, by which the next one sees that there is
+  // something to remove.
+  const std::uint64_t removed = appender->append_tombstone(key, last);
+  os::reached("store.remove.written");
+  const bool there = index->end_removal(key, removed);
   os::reached("store.remove.done");
   return there;
 }
@@ -166,10 +170,13 @@ void Store::clear() {
   body_->generations->bump_all();
   os::reached("store.clear.stamped");
   // Numbers given out from here on belong to values that were stamped after the clear, or are withdrawn.
-  body_->files.control.raise_floor(body_->files.control.page().sequence.fetch_add(1));
+  const Control& control = body_->files.control;
+  control.raise_floor(control.page().sequence.fetch_add(1));
   os::reached("store.clear.floored");
-  body_->files.control.page().forgotten.fetch_or(k_forgot_slots);
+  // Slots of records that are above the floor already may be cleared, too.
+  control.note_unindexed(UINT64_MAX);
   body_->index->slots().clear();
+  control.end_unindexed();
   body_->generations->bump_all();
   os::reached("store.clear.cleared");
   body_->appender->give_up(INT64_MAX);
@@ -235,6 +242,12 @@ void Store::maintain() {
   const std::uint64_t cramped = body_->files.control.page().cramped.load();
   if (body_->cramped_seen.exchange(cramped) != cramped) body_->segments->close_idle();
   body_->segments->close_retired();
+}
+
+void Store::check() {
+  const TellAtEnd tell(body_->trouble);
+  body_->segments->check();
+  body_->index->check();
 }
 
 }  // namespace larder::store

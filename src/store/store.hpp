@@ -8,12 +8,14 @@
 //   (1) get() answers only with the bytes of the last completed put() of that full key, whole and
 //       verified (StoreOptions::verification), never of a key that was removed or cleared since.
 //   (2) Bytes on disk (index and control files, unlinked but pinned segments included) stay within the
-//       limit plus one segment.
-//   (3) A fault is never thrown: it is a miss or a refusal with a reason, counted, and told to `event`
-//       once per reason and file. Counted here: stored, stored_bytes, segments_reclaimed, index_evicted,
-//       rebuilt and the fault_* counters; what a lookup or a refused put comes to is counted by the caller.
+//       limit plus one segment. Not counted is what nobody but a forked child maps.
+//   (3) What the system refuses, or a disk damages, is never thrown: it is a miss or a refusal with a reason,
+//       counted, and told to `on_event`, which must not throw, once per reason and file. Only std::bad_alloc
+//       is thrown. Counted here: stored, stored_bytes, segments_reclaimed, index_evicted, rebuilt and the
+//       fault_* counters; what a lookup or a refused put comes to is counted by the caller.
 //
-// Thread-safe. After fork() only the destructor of Pinned values may be used in the child.
+// Thread-safe. After fork() the child may read and destroy the values it holds, and nothing else; it has
+// none of its parent's leases and pins.
 #pragma once
 
 #include <atomic>
@@ -147,8 +149,8 @@ class Store {
   // stand for the newer value.
   Put put(const Key& key, const Meta& meta, std::span<const Bytes> value, std::uint64_t stamp);
 
-  // Removes the key's record. True if there was one. Other processes' stamps of the key change before
-  // this returns.
+  // Removes the key's record. True if a lookup would have found one. Other processes' stamps of the key
+  // change before this returns.
   bool remove(const Key& key);
   void clear();
 
@@ -182,6 +184,10 @@ class Store {
   // Gives up what other processes wait for: mappings of retired segments that nothing here pins, and the
   // append lease if nothing was written for a while. Called about once a second by the owner.
   void maintain();
+
+  // Throws std::logic_error, saying what, if the index or the mapped segments contradict themselves. For
+  // tests. REQUIRES: nobody uses the store meanwhile, and no publisher was killed since.
+  void check();
 
  private:
   friend class WaitNotice;

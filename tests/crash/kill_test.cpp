@@ -24,6 +24,7 @@
 #include <larder/larder.hpp>
 
 #include "os/os.hpp"
+#include "store/inspect.hpp"
 #include "support/roles.hpp"
 #include "support/temporary_directory.hpp"
 #include "support/values.hpp"
@@ -267,6 +268,9 @@ class Stage {
       const int status = wait_for(reader, "a reader");
       EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << "a reader ended with wait status " << status;
     }
+    // Opening makes up for what was killed half way.
+    wait_for(fork_child([&] { open(directory_.path(), limit, Size(0)); }), "the last one");
+    EXPECT_EQ(store::check(directory_.path()).value(), std::vector<std::string>{});
     EXPECT_EQ(oracle_->failures.load(), 0U);
     EXPECT_GE(kills, kills_wanted);
     EXPECT_GT(oracle_->lookups.load(), static_cast<std::uint64_t>(kills_wanted));

@@ -4,6 +4,7 @@
 
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -156,6 +157,25 @@ TEST(RealFileSystem, AFullOneIsCountedAndEveryResultReturned) {
     if (!right) return 2;
     return stats[Counter::fault_no_space] > 0 ? 0 : 3;
   }));
+}
+
+TEST(RealFileSystem, AProcessThatMayNotMakeLargeFilesGetsEveryResult) {
+  for (const rlim_t limit : {rlim_t{0}, rlim_t{512} << 10}) {
+    SCOPED_TRACE(limit);
+    const test::TemporaryDirectory directory;
+    const pid_t child = ::fork();
+    if (child == 0) {
+      const rlimit limits{limit, limit};
+      if (::setrlimit(RLIMIT_FSIZE, &limits) != 0) ::_exit(9);
+      Cache cache = Cache::open(options_for(directory.path() / "store")).value();
+      const bool right = computes(cache, 0, 60, 50'000);
+      ::_exit(right && cache.stats()[Counter::fault_no_space] > 0 ? 0 : 1);
+    }
+    int status = 0;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    EXPECT_TRUE(WIFEXITED(status)) << "a signal ended it";
+    EXPECT_EQ(WEXITSTATUS(status), 0);
+  }
 }
 
 TEST(RealFileSystem, OneTooFullForAnythingLeavesTheMemoryTier) {

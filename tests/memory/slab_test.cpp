@@ -40,7 +40,7 @@ TEST(Slab, RecordsKeepTheirAddressesAndAreAligned) {
 TEST(Slab, TakingARecordLeavesNothingOfItBehind) {
   Slab<std::shared_ptr<int>> slab;
   auto value = std::make_shared<int>(1);
-  const EntryId id = slab.put(value);
+  const EntryId id = slab.put(std::shared_ptr(value));
   EXPECT_EQ(value.use_count(), 2);
   EXPECT_EQ(slab.take(id), value);
   EXPECT_EQ(value.use_count(), 1);

@@ -2,7 +2,9 @@
 #include <gtest/gtest.h>
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -69,6 +71,32 @@ TEST(File, ASymbolicLinkIsNotFollowed) {
   EXPECT_FALSE(File::open(directory.path() / "link", O_RDONLY));
 }
 
+TEST(File, OneThatWouldPassTheProcessesLimitIsRefusedWithoutASignal) {
+  const test::TemporaryDirectory directory;
+  for (const std::uint64_t limit : {std::uint64_t{0}, std::uint64_t{1000}}) {
+    SCOPED_TRACE(limit);
+    const pid_t child = ::fork();
+    if (child == 0) {
+      const File file = File::open(directory.path() / "f", O_RDWR | O_CREAT | O_TRUNC).value();
+      const rlimit limits{limit, limit};
+      if (::setrlimit(RLIMIT_FSIZE, &limits) != 0) ::_exit(9);
+      const auto refused = [](const Result<void>& result) {
+        return !result && result.error().code() == Errc::no_space;
+      };
+      const std::vector<std::uint8_t> content(1001);
+      const Bytes all = bytes_of(content);
+      const Bytes within = all.first(limit);
+      const bool right = refused(file.write_at(0, std::span(&all, 1))) && refused(file.allocate(1001)) &&
+                         file.write_at(0, std::span(&within, 1)) && file.size().value() == limit;
+      ::_exit(right ? 0 : 1);
+    }
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    EXPECT_TRUE(WIFEXITED(status)) << "a signal ended it";
+    EXPECT_EQ(WEXITSTATUS(status), 0);
+  }
+}
+
 TEST(File, AllocatedRoomIsReal) {
   const test::TemporaryDirectory directory;
   const File file = File::open(directory.path() / "f", O_RDWR | O_CREAT).value();
@@ -91,7 +119,7 @@ TEST(File, ErrorsAreOfTheKindThatTheirCureNeeds) {
 TEST(Mapping, SeesWhatIsWrittenToTheFile) {
   const test::TemporaryDirectory directory;
   const File file = File::open(directory.path() / "f", O_RDWR | O_CREAT).value();
-  ASSERT_TRUE(file.resize(8192));
+  ASSERT_TRUE(file.allocate(8192));
   const Mapping mapping = Mapping::map(file, 8192, Mapping::Access::read).value();
   const std::vector<std::uint8_t> content = {7, 8, 9};
   const Bytes piece = bytes_of(content);
@@ -102,7 +130,7 @@ TEST(Mapping, SeesWhatIsWrittenToTheFile) {
 TEST(Mapping, PopulatingBeyondTheEndOfTheFileIsAnErrorAndNoSignal) {
   const test::TemporaryDirectory directory;
   const File file = File::open(directory.path() / "f", O_RDWR | O_CREAT).value();
-  ASSERT_TRUE(file.resize(4096));
+  ASSERT_TRUE(file.allocate(4096));
   const Mapping mapping = Mapping::map(file, 65536, Mapping::Access::read).value();
   EXPECT_TRUE(mapping.populate(0, 4096, "f"));
   EXPECT_FALSE(mapping.populate(8192, 4096, "f"));

@@ -2,6 +2,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <thread>
 
@@ -112,6 +113,57 @@ TEST(Lease, AForkedChildHoldsNeitherLeasesNorBreaksThem) {
   EXPECT_TRUE(Process::text(view.found->value) == noise(100'000, 1));
   ::close(go[0]);
   ::close(go[1]);
+}
+
+TEST(Lease, AChildThatOutlivesAKilledProcessHoldsNeitherItsLeasesNorItsPins) {
+  const Directory directory;
+  constexpr std::uint64_t k_limit = 16 * k_mib;
+  const std::string value = noise(2 * k_mib, 1);
+  int ready[2];
+  int go[2];
+  int answer[2];
+  ASSERT_EQ(::pipe(ready), 0);
+  ASSERT_EQ(::pipe(go), 0);
+  ASSERT_EQ(::pipe(answer), 0);
+  const pid_t parent = ::fork();
+  if (parent == 0) {
+    Process leading(directory, k_limit);
+    const std::optional<Lease> lease = leading.store->try_lease(Key{"k"});
+    std::vector<Lookup> pins;
+    for (int i = 0; i < 6; ++i) {
+      leading.put(Key{"pinned", i}, value);
+      pins.push_back(leading.store->get(Key{"pinned", i}, 0));
+    }
+    char byte = lease ? '1' : '0';
+    if (::fork() == 0) {
+      static_cast<void>(::write(ready[1], &byte, 1));
+      if (::read(go[0], &byte, 1) != 1) ::_exit(1);
+      const bool readable = std::ranges::all_of(
+          pins, [&](const Lookup& pin) { return pin.found && Process::text(pin.found->value) == value; });
+      byte = readable ? 'y' : 'n';
+      static_cast<void>(::write(answer[1], &byte, 1));
+      ::_exit(0);
+    }
+    ::pause();
+    ::_exit(0);
+  }
+  char byte = 0;
+  ASSERT_EQ(::read(ready[0], &byte, 1), 1);
+  ASSERT_EQ(byte, '1');
+  Process process(directory, k_limit);
+  EXPECT_FALSE(process.store->try_lease(Key{"k"}));
+  EXPECT_EQ(process.put(Key{"large"}, noise(10 * k_mib, 2)), Put::no_room) << "pins fill the store";
+  ::kill(parent, SIGKILL);
+  ::waitpid(parent, nullptr, 0);
+  EXPECT_TRUE(process.store->try_lease(Key{"k"}));
+  EXPECT_EQ(process.put(Key{"large"}, noise(10 * k_mib, 2)), Put::stored);
+  ASSERT_EQ(::write(go[1], "x", 1), 1);
+  ASSERT_EQ(::read(answer[0], &byte, 1), 1);
+  EXPECT_EQ(byte, 'y') << "what it views stays readable";
+  for (const int* both : {ready, go, answer}) {
+    ::close(both[0]);
+    ::close(both[1]);
+  }
 }
 
 }  // namespace

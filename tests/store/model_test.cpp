@@ -70,6 +70,7 @@ void run(bool vanishing) {
       if (!found && !vanishing) RC_ASSERT(expected == model.end());
     }
   }
+  for (auto& each : processes) each->store->check();
   RC_ASSERT(check(directory.path()).value().empty());
   RC_ASSERT(verify(directory.path()).value().damaged.empty());
 }

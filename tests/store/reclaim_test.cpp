@@ -105,15 +105,16 @@ TEST(Reclaim, ASmallerLimitShrinksTheStore) {
   EXPECT_EQ(unset.store->usage().limit, 20 * k_mib);
 }
 
-TEST(Reclaim, ALimitThatHoldsNothingIsAnErrorThatNamesTheSmallest) {
+TEST(Reclaim, ALimitThatHoldsNothingIsAnErrorThatNamesTheOptionAndOneThatIsEnough) {
   const Directory directory;
   observe::Counters counters;
-  const auto refused = Store::open({directory.path(), 1000, Verification::boot, &counters, {}});
+  const auto refused = Store::open({directory.path(), 64 * 1024, Verification::boot, &counters, {}});
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code(), Errc::invalid_option);
-  std::uint64_t smallest = 0;
-  ASSERT_EQ(std::sscanf(refused.error().help().c_str(), "at least %lu", &smallest), 1) << refused.error().help();
-  Process process(directory, smallest);
+  EXPECT_EQ(refused.error().what(), "Options::store is 64 KiB, too little for the store in " +
+                                        directory.path().string() + ", which takes at least 2.41 MiB");
+  EXPECT_EQ(refused.error().help(), "set it to 3MiB or more; 0: no store");
+  Process process(directory, 3 * k_mib);
   EXPECT_EQ(process.put(Key{"k"}, "v"), Put::stored);
   EXPECT_EQ(process.put(Key{"large"}, noise(10 * k_mib, 1)), Put::too_large);
 }

@@ -2,11 +2,16 @@
 // and hands to damage files with.
 #pragma once
 
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -15,6 +20,7 @@
 #include "observe/counters.hpp"
 #include "os/os.hpp"
 #include "store/control.hpp"
+#include "store/slots.hpp"
 #include "store/store.hpp"
 
 namespace larder::store::test {
@@ -130,5 +136,51 @@ class Twin : public os::Hooks {
   std::function<int(os::Call, const std::string&)> refuse;
   std::function<void(std::string_view)> at;
 };
+
+// Works in a process that is killed at a named point.
+inline void die_at(std::string_view point, const Directory& directory, const std::function<void(Process&)>& work) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    Process dying(directory);
+    Twin twin;
+    twin.at = [&](std::string_view reached) {
+      if (reached == point) ::raise(SIGKILL);
+    };
+    work(dying);
+    ::_exit(0);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  ASSERT_TRUE(WIFSIGNALED(status)) << point;
+}
+
+inline Slots index_of(const Directory& directory) {
+  const std::filesystem::path file = directory.files().index(1);
+  return Slots(map_file(file, std::filesystem::file_size(file)).value());
+}
+
+// Fills what is empty of a key's buckets with slots of others, which lead to `at`.
+inline void fill_buckets(const Directory& directory, const Key& key, Location at) {
+  const Slots slots = index_of(directory);
+  const Digest other{~key.fingerprint().low, ~key.fingerprint().high};
+  for (const std::span<Slot> bucket : slots.buckets(key.fingerprint())) {
+    for (Slot& slot : bucket) {
+      if (slot.load() == 0) slot.store(pack_slot(other, at));
+    }
+  }
+}
+
+// Another key with the same two buckets.
+inline Key neighbor_of(const Directory& directory, const Key& key) {
+  const Slots slots = index_of(directory);
+  const auto buckets = [&](const Key& of) {
+    const auto both = slots.buckets(of.fingerprint());
+    return std::set{both[0].data(), both[1].data()};
+  };
+  const std::set<Slot*> wanted = buckets(key);
+  std::int64_t number = 0;
+  while (buckets(Key{"neighbor", number}) != wanted) ++number;
+  return Key{"neighbor", number};
+}
 
 }  // namespace larder::store::test

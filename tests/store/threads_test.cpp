@@ -65,6 +65,7 @@ TEST(StoreThreads, WhateverTheyDoAtOnceAValueIsWholeAndOfItsKey) {
   EXPECT_EQ(wrong.load(), 0);
   EXPECT_GT(found.load(), 50);
   EXPECT_EQ(processes[0]->counted(Counter::fault_damaged_record), 0u);
+  for (auto& process : processes) process->store->check();
   EXPECT_EQ(check(directory.path()).value(), std::vector<std::string>{});
   EXPECT_TRUE(verify(directory.path()).value().damaged.empty());
 }
