@@ -295,7 +295,8 @@ PutOutcome Core::put(const Key& key, const Value& value, const Type& type, const
   std::uint64_t stamp = 0;
   if (store_) {
     write_back_->cancel(key);
-    if ((!keep || write_ == WriteMode::back) && store_->contains(key, base::wall_ms())) store_->remove(key);
+    // Not only if there is a record: one that is just being published by another process must not show either.
+    if (!keep || write_ == WriteMode::back) store_->remove(key);
     stamp = store_->touch(key);
   }
   if (!keep) {
