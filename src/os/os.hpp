@@ -65,6 +65,9 @@ class File {
 
   // `flags` as for open(2); O_CLOEXEC and O_NOFOLLOW are added. Errc::not_found if there is no file.
   static Result<File> open(const std::filesystem::path& path, int flags, mode_t mode = 0600);
+  // Opens a file that is the user's, not the store's, to be read: links are followed. Fails, without waiting, for
+  // what has no content of its own: a directory, a FIFO, a device.
+  static Result<File> open_regular(const std::filesystem::path& path);
 
   // Writes all pieces one after the other from `offset` on. On failure a part may be written.
   Result<void> write_at(std::uint64_t offset, std::span<const Bytes> pieces) const;
