@@ -55,7 +55,7 @@ Result<Cache> Cache::open(const Options& options) {
   if (resolved.directory.empty()) resolved.directory = default_directory();
   std::error_code failed;
   const std::filesystem::path absolute = std::filesystem::absolute(resolved.directory, failed);
-  if (!failed) resolved.directory = absolute;
+  if (!failed && !resolved.directory.empty()) resolved.directory = absolute;
   Result<std::unique_ptr<detail::Core>> core = detail::Core::open(resolved);
   if (!core) return core.error();
   return Cache(std::make_shared<detail::Engine>(resolved, *std::move(core)));
@@ -114,7 +114,8 @@ std::filesystem::path default_directory() {
   if (const auto directory = from("LARDER_DIR"); !directory.empty()) return directory;
   // A relative XDG_CACHE_HOME is to be ignored, says its specification.
   if (const auto cache = from("XDG_CACHE_HOME"); cache.is_absolute()) return cache / "larder" / "default";
-  return from("HOME") / ".cache" / "larder" / "default";
+  const std::filesystem::path home = os::home_directory();
+  return home.is_absolute() ? home / ".cache" / "larder" / "default" : std::filesystem::path();
 }
 
 }  // namespace larder

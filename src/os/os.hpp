@@ -166,6 +166,8 @@ struct Ownership {
 };
 Result<Ownership> ownership(const std::filesystem::path& path);
 [[nodiscard]] uid_t current_user() noexcept;
+// The home directory: $HOME, else what the system's list of users says. Empty if neither names one.
+[[nodiscard]] std::filesystem::path home_directory();
 
 // The kernel's random identity of this boot; all zeros where it cannot be read.
 using BootId = std::array<std::byte, 16>;

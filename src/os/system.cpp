@@ -1,11 +1,13 @@
 #include <dirent.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <memory>
@@ -121,6 +123,15 @@ Result<Ownership> ownership(const std::filesystem::path& path) {
 
 uid_t current_user() noexcept {
   return ::geteuid();
+}
+
+std::filesystem::path home_directory() {
+  if (const char* home = std::getenv("HOME"); home != nullptr && *home == '/') return home;
+  passwd user{};
+  passwd* found = nullptr;
+  std::array<char, 4096> text;
+  if (::getpwuid_r(current_user(), &user, text.data(), text.size(), &found) != 0 || found == nullptr) return {};
+  return user.pw_dir;
 }
 
 BootId boot_id() {
