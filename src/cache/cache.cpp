@@ -84,6 +84,9 @@ detail::Claimed Cache::claim_erased(const Key& key, const detail::Type& type) {
 bool Cache::contains(const Key& key) {
   return engine_->core().contains(key);
 }
+std::optional<EntryInfo> Cache::entry(const Key& key) {
+  return engine_->core().entry(key);
+}
 bool Cache::remove(const Key& key) {
   return engine_->core().remove(key);
 }
