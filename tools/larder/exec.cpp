@@ -5,13 +5,17 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <condition_variable>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <mutex>
+#include <thread>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "arguments.hpp"
 #include "child.hpp"
 #include "output_files.hpp"
 #include "recording.hpp"
@@ -27,6 +31,12 @@ constexpr const char* k_example =
 contents of every --file, and the names of every --out. Name what the command depends on: larder does not guess.
 Standard input is empty, unless --stdin makes its content part of what is depended on. Standard output is replayed
 before standard error. Not kept: what fails (see --store-failures), what a signal ended, what did not write its --out.
+
+Like $(...) of a shell, it waits until everyone who holds the command's output has closed it. A daemon that the
+command leaves behind is not waited for if its output goes elsewhere: daemon >/dev/null 2>&1 &
+
+Ends as the command did, with 128 + the signal if one killed it. 125: --require-cache and no cache, 126: the command
+cannot be run, 127: there is no such command. --json tells on one line of standard error what became of it.
 
 Example:
   larder exec --file data.csv --out model.bin --ttl 7d -- ./train.py data.csv)";
@@ -44,8 +54,21 @@ bool disabled() {
 
 Failure start_failure(const Request& request, int code) {
   const std::string command = printable(request.command[0]);
-  if (code == ENOENT) return {Exit::command_not_found, command + ": command not found", ""};
-  return {Exit::not_executable, fmt::format("{} cannot be run: {}", command, std::strerror(code)), ""};
+  std::error_code ignored;
+  if (std::filesystem::is_directory(request.command[0], ignored)) {
+    return {Exit::not_executable, command + " cannot be run: it is a directory", "name a file in it"};
+  }
+  if (code == ENOENT && command.find('/') != std::string::npos &&
+      std::filesystem::exists(request.command[0], ignored)) {
+    return {Exit::not_executable, command + " cannot be run: its interpreter is not there",
+            "correct its first line, or run it as: INTERPRETER " + command};
+  }
+  if (code == ENOENT) {
+    return {Exit::command_not_found, command + ": command not found",
+            "it is a file, by its path or in a directory of PATH; what a shell has built in is run by: sh -c '...'"};
+  }
+  return {Exit::not_executable, fmt::format("{} cannot be run: {}", command, std::strerror(code)),
+          code == EACCES ? "chmod +x " + command : ""};
 }
 
 // Returns only by throwing: either the command takes our place, or it cannot be started.
@@ -53,14 +76,42 @@ Failure start_failure(const Request& request, int code) {
   throw start_failure(request, become(request.command, input.descriptor()));
 }
 
-// The cache is of no use: says why and runs without.
-[[noreturn]] void fail_open(const Request& request, const Input& input, const std::string& reason) {
+// What went wrong and what helps, on one line.
+std::string sentence(const Error& error) {
+  return error.help().empty() ? error.what() : fmt::format("{} (help: {})", error.what(), error.help());
+}
+
+// The cache is of no use: says why, and what helps, and runs without.
+[[noreturn]] void fail_open(const Request& request, const Input& input, const Error& reason) {
   if (request.require_cache) {
-    throw Failure{Exit::cache_required, reason, "larder doctor; without --require-cache the command runs uncached"};
+    throw Failure{Exit::cache_required, reason.what(),
+                  fmt::format("{}{}without --require-cache the command runs uncached", reason.help(),
+                              reason.help().empty() ? "" : "; ")};
   }
-  warn(fmt::format("running uncached: {}", reason));
+  warn(fmt::format("running uncached: {}", sentence(reason)));
   run_uncached(request, input);
 }
+
+// Says once, to a terminal, that another process computes what we ask for: the wait may be as long as the command.
+class WaitNotice {
+ public:
+  WaitNotice(const Globals& globals, const Cache& cache) {
+    if (globals.quiet || globals.json || !error_is_terminal()) return;
+    thread_ = std::jthread([&globals, &cache](const std::stop_token& stop) {
+      std::mutex mutex;
+      std::condition_variable_any stopped;
+      std::unique_lock lock(mutex);
+      do {
+        stopped.wait_for(lock, stop, std::chrono::seconds(1), [] { return false; });
+        if (stop.stop_requested()) return;
+      } while (cache.stats()[Counter::lease_waited] == 0);  // a large result may take a second to be read
+      say(globals, "waiting for another process that runs the same command");
+    });
+  }
+
+ private:
+  std::jthread thread_;
+};
 
 // Tells what became of the command: on a terminal in words, with --json always and as one line.
 void tell(const Globals& globals, const char* event, const Key& key, nlohmann::json more, const std::string& words) {
@@ -81,13 +132,18 @@ std::uint64_t result_bytes_max(const Cache& cache) {
 
 int replay(const Globals& globals, const Request& request, const Input& input, const Key& key,
            const Ref<ExecResult>& result) {
-  if (result->files.size() != request.outputs.size()) fail_open(request, input, "the stored result lacks a file");
+  if (result->files.size() != request.outputs.size()) {
+    fail_open(request, input, Error(Errc::damaged, "the stored result lacks a file", "larder rm " + short_name(key)));
+  }
   for (std::size_t i = 0; i < request.outputs.size(); ++i) {
     const ExecResult::File& file = result->files[i];
     // What is written is what was asked for, whatever the record says.
-    if (file.path != request.outputs[i]) fail_open(request, input, "the stored result is of other files");
+    if (file.path != request.outputs[i]) {
+      fail_open(request, input,
+                Error(Errc::damaged, "the stored result is of other files", "larder rm " + short_name(key)));
+    }
     if (const auto done = restore(request.outputs[i], file.mode, file.bytes); !done) {
-      fail_open(request, input, done.error().what());
+      fail_open(request, input, done.error());
     }
   }
   print(result->standard_output);
@@ -150,6 +206,8 @@ int record(const Globals& globals, const Request& request, const Input& input, C
       tell(globals, "stored", key, {{"cost_ns", result.cost().count()}},
            fmt::format("stored {} ({}{})", short_name(key), format_duration(result.cost()), sizes));
     }
+  } catch (const Error& error) {
+    warn(fmt::format("the result was not stored: {}", sentence(error)));
   } catch (const std::exception& error) {
     warn(fmt::format("the result was not stored: {}", error.what()));
   }
@@ -167,7 +225,7 @@ int run(const Globals& globals, const ExecOptions& options) {
   }
   Request request = options.request;
   request.command = globals.command;
-  request.ttl = parse_duration(options.ttl).value();
+  request.ttl = parse_ttl(options.ttl);
   std::ranges::sort(request.outputs);
   request.outputs.erase(std::unique(request.outputs.begin(), request.outputs.end()), request.outputs.end());
   const Input input(request.standard_input);
@@ -179,9 +237,12 @@ int run(const Globals& globals, const ExecOptions& options) {
   try {
     key = key_of(request, input.digest());
     cache = open_store(store_path(globals)).value();
+    const WaitNotice notice(globals, *cache);
     claim = cache->claim<ExecResult>(*key);
+  } catch (const Error& error) {
+    fail_open(request, input, error);
   } catch (const std::exception& error) {
-    fail_open(request, input, error.what());
+    fail_open(request, input, Error(Errc::io, error.what()));
   }
   if (claim->ready()) return replay(globals, request, input, *key, claim->value());
   return record(globals, request, input, *cache, *key, *claim);

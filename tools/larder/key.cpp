@@ -7,6 +7,7 @@
 
 #include <larder/codecs.hpp>
 
+#include "arguments.hpp"
 #include "more_words.hpp"
 #include "verbs.hpp"
 
@@ -107,7 +108,8 @@ const Verb k_key = {
     "Example:\n  larder key --version 3 spectrum 4096 hann",
     [](CLI::App& verb) -> Action {
       auto options = std::make_shared<KeyOptions>();
-      verb.add_option("--version", options->version, "the version of the function that computes");
+      verb.add_option("--version", options->version, "the version of the function that computes")
+          ->check(whole_number(0, UINT32_MAX));
       verb.add_option("NAME", options->name, "the name of the computation; up to 16 arguments follow")->required();
       verb.allow_extras();
       return [options, &verb](const Globals& globals) {

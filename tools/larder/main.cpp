@@ -1,4 +1,7 @@
 // The command line: global options, the choice of a verb, and what an error looks like.
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <iterator>
 #include <numeric>
@@ -138,9 +141,22 @@ std::vector<std::string> more_words(const CLI::App& verb) {
 
 }  // namespace larder::tool
 
+namespace {
+
+// A standard descriptor that is closed would become one of our files or pipes, and be written to: it is taken by one
+// that refuses reading and writing as a closed one does.
+void hold_standard_descriptors() {
+  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (::fcntl(fd, F_GETFD) < 0) (void)::open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+  }
+}
+
+}  // namespace
+
 int main(int count, char** texts) {
   using larder::tool::Exit;
   using larder::tool::Failure;
+  hold_standard_descriptors();
   larder::tool::Globals globals;
   const auto fail = [&](const Failure& failure) {
     larder::tool::print_failure(failure, globals.json);

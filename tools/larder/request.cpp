@@ -17,6 +17,7 @@
 #include <larder/codecs.hpp>
 
 #include "output.hpp"
+#include "transfer.hpp"
 
 namespace larder::tool {
 namespace {
@@ -28,6 +29,15 @@ Failure input_failure() {
   return {Exit::failed, fmt::format("standard input cannot be kept: {}", std::strerror(errno)), ""};
 }
 
+Digest digest_input(const std::string& path) {
+  const Result<Digest> digest = digest_file(path);
+  if (digest) return *digest;
+  const Error& error = digest.error();
+  const bool missing = error.code() == Errc::not_found;
+  throw Error(error.code(), fmt::format("--file {}", error.what()),
+              missing ? "--file names what the command reads, and --out what it writes" : error.help());
+}
+
 }  // namespace
 
 Key key_of(const Request& request, const std::optional<Digest>& standard_input) {
@@ -37,10 +47,14 @@ Key key_of(const Request& request, const std::optional<Digest>& standard_input) 
     variables[name] = value == nullptr ? std::nullopt : std::optional<std::string>(value);
   }
   std::map<std::string, Digest> files;
-  for (const std::string& path : request.files) files[path] = digest_file(path).value();
+  for (const std::string& path : request.files) files[path] = digest_input(path);
   const std::set<std::string> outputs(request.outputs.begin(), request.outputs.end());
-  return Key("exec", k_exec_version, request.command, std::filesystem::current_path().string(), variables, files,
-             outputs, standard_input, request.extra, request.store_failures);
+  try {
+    return Key("exec", k_exec_version, request.command, std::filesystem::current_path().string(), variables, files,
+               outputs, standard_input, request.extra, request.store_failures);
+  } catch (const Error& error) {
+    throw Error(error.code(), error.what(), "put long arguments into a file, and name it with --file");
+  }
 }
 
 Input::Input(bool standard_input) {
@@ -51,18 +65,12 @@ Input::Input(bool standard_input) {
   DigestStream stream;
   std::array<char, 65536> buffer;
   for (;;) {
-    const ssize_t got = ::read(STDIN_FILENO, buffer.data(), buffer.size());
-    if (got < 0 && errno == EINTR) continue;
+    const ssize_t got = read_some(STDIN_FILENO, buffer);
     if (got < 0) throw input_failure();
     if (got == 0) break;
-    const auto length = static_cast<std::size_t>(got);
-    stream.update(std::as_bytes(std::span(buffer).first(length)));
-    for (std::size_t done = 0; done < length;) {
-      const ssize_t put = ::write(descriptor_, buffer.data() + done, length - done);
-      if (put < 0 && errno == EINTR) continue;
-      if (put < 0) throw input_failure();
-      done += static_cast<std::size_t>(put);
-    }
+    const std::string_view bytes(buffer.data(), static_cast<std::size_t>(got));
+    stream.update(std::as_bytes(std::span(bytes)));
+    if (const int code = write_all(descriptor_, bytes); code != 0) throw input_failure();
   }
   digest_ = stream.value();
   if (::lseek(descriptor_, 0, SEEK_SET) != 0) throw input_failure();
