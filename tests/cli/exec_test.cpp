@@ -298,7 +298,9 @@ TEST_F(Exec, AnInterruptEndsTheCommandAndUs) {
   Running running = start({"exec", "--", "/bin/sh", "-c", "echo ready; exec sleep 1000"});
   running.wait_for_output("ready\n");
   running.send(SIGINT);
-  EXPECT_EQ(running.wait().status, 130);
+  const Ran ran = running.wait();
+  EXPECT_EQ(ran.status, 130);
+  EXPECT_EQ(ran.signal, SIGINT) << "a shell's loop around us stops too";
   EXPECT_EQ(json({"ls"}).size(), 0U);
 }
 
@@ -340,6 +342,17 @@ TEST_F(Exec, JsonSaysOnOneLineOfStandardErrorWhatBecameOfTheCommand) {
   const nlohmann::json failed = event("exit 1");
   EXPECT_EQ(failed["event"], "not_stored");
   EXPECT_EQ(failed["reason"], "it failed with status 1 (--store-failures keeps that too)");
+}
+
+TEST_F(Exec, JsonSaysWhatKeepsTheCacheFromBeingUsed) {
+  const auto event = [&](std::vector<std::string> options) {
+    options.push_back("--json");
+    return nlohmann::json::parse(exec(options, "true").err);
+  };
+  EXPECT_EQ(event({"--dir", "/dev/null"})["event"], "uncached");
+  EXPECT_EQ(event({"--file", "missing"})["reason"], "--file open missing: No such file or directory");
+  EXPECT_EQ(event({"--out", "missing"})["event"], "not_stored");
+  EXPECT_NE(event({"--out", "missing"})["help"], "");
 }
 
 TEST_F(Exec, WordsBeforeTheDashesAreAUsageError) {

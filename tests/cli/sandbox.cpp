@@ -46,13 +46,16 @@ bool read_more(int fd, std::string& text) {
   return got > 0;
 }
 
-// Everything that comes out of the pipe, not before it is full.
+// Everything that comes out of the pipe, read only once nothing more goes in: it is full, or nobody writes.
 std::string drain(int fd) {
-  const int capacity = ::fcntl(fd, F_GETPIPE_SZ);
-  for (int waiting = 0; waiting < capacity; std::this_thread::sleep_for(std::chrono::milliseconds(1))) {
+  int before = 0;
+  for (int still = 0; still < 20; std::this_thread::sleep_for(std::chrono::milliseconds(1))) {
     pollfd end = {fd, 0, 0};
     ::poll(&end, 1, 0);
+    int waiting = 0;
     if (::ioctl(fd, FIONREAD, &waiting) != 0 || (end.revents & POLLHUP) != 0) break;
+    still = waiting > 0 && waiting == before ? still + 1 : 0;
+    before = waiting;
   }
   std::string text;
   while (read_more(fd, text)) {
@@ -94,6 +97,7 @@ Ran Running::wait() {
   int status = 0;
   while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
   }
+  ran.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
   ran.status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
   if (drain_ >= 0) return ran;
   ran.out = read_file(out_);

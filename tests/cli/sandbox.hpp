@@ -21,6 +21,7 @@ namespace larder::test {
 // What became of a process.
 struct Ran {
   int status = -1;  // 128 + signal if a signal ended it
+  int signal = 0;   // that ended it
   std::string out;
   std::string err;
 };
@@ -32,8 +33,8 @@ struct How {
   std::filesystem::path directory = {};                 // empty: the sandbox's
   bool terminal = false;                                // standard error is a terminal
   std::string output = {};                              // a file for standard output, e.g. /dev/full
-  // Standard input, and output and error together, are pipes in non-blocking mode. The input comes late, and nothing is
-  // read before the output's pipe is full.
+  // Standard input, and output and error together, are pipes in non-blocking mode. The input comes late, and the output
+  // is not read before its pipe is full.
   bool non_blocking = false;
   std::optional<uid_t> user = {};  // who runs it; takes root
 };

@@ -34,6 +34,7 @@ TEST_F(Verbs, EveryVerbExplainsItselfWithAnExample) {
        {"exec", "get", "put", "has", "rm", "info", "ls", "stats", "clear", "verify", "doctor", "key"}) {
     const Ran help = larder({"help", verb});
     EXPECT_EQ(help.status, 0);
+    EXPECT_NE(help.out.find(std::string("Usage: larder ") + verb + " [OPTION]..."), std::string::npos) << help.out;
     EXPECT_NE(help.out.find(std::string("Example:\n  ")), std::string::npos) << help.out;
     EXPECT_EQ(larder({verb, "--help"}).out, help.out);
   }

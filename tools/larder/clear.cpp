@@ -45,7 +45,7 @@ int run(const Globals& globals, const ClearOptions& options) {
 }  // namespace
 
 const Verb k_clear = {
-    "clear", "Remove every entry, for every process",
+    "clear", "[OPTION]...", "Remove every entry, for every process",
     "Asks first on a terminal; elsewhere --yes is needed, else it ends with 2.\n\nExample:\n  larder clear --yes",
     [](CLI::App& verb) -> Action {
       auto options = std::make_shared<ClearOptions>();

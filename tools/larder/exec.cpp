@@ -4,8 +4,10 @@
 // not there, in our place. Once the command has run it is never run again, whatever happens to its result.
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <condition_variable>
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -26,6 +28,7 @@
 namespace larder::tool {
 namespace {
 
+constexpr const char* k_words = "[OPTION]... -- COMMAND [ARG]...";
 constexpr const char* k_example =
     R"(The result is found again by the words of the command, the working directory, the values of every --env, the
 contents of every --file, and the names of every --out. Name what the command depends on: larder does not guess.
@@ -55,11 +58,11 @@ bool disabled() {
 Failure start_failure(const Request& request, int code) {
   const std::string command = printable(request.command[0]);
   std::error_code ignored;
-  if (std::filesystem::is_directory(request.command[0], ignored)) {
+  const bool is_path = command.find('/') != std::string::npos;
+  if (is_path && std::filesystem::is_directory(request.command[0], ignored)) {
     return {Exit::not_executable, command + " cannot be run: it is a directory", "name a file in it"};
   }
-  if (code == ENOENT && command.find('/') != std::string::npos &&
-      std::filesystem::exists(request.command[0], ignored)) {
+  if (code == ENOENT && is_path && std::filesystem::exists(request.command[0], ignored)) {
     return {Exit::not_executable, command + " cannot be run: its interpreter is not there",
             "correct its first line, or run it as: INTERPRETER " + command};
   }
@@ -76,19 +79,21 @@ Failure start_failure(const Request& request, int code) {
   throw start_failure(request, become(request.command, input.descriptor()));
 }
 
-// What went wrong and what helps, on one line.
-std::string sentence(const Error& error) {
-  return error.help().empty() ? error.what() : fmt::format("{} (help: {})", error.what(), error.help());
+// One line about what is wrong with the cache, and what helps; with --json the event.
+void warn_of(const Globals& globals, const char* event, const char* words, const Error& reason) {
+  if (globals.json) return say_json({{"event", event}, {"reason", reason.what()}, {"help", reason.help()}});
+  warn(fmt::format("{}: {}{}", words, reason.what(),
+                   reason.help().empty() ? "" : fmt::format(" (help: {})", reason.help())));
 }
 
-// The cache is of no use: says why, and what helps, and runs without.
-[[noreturn]] void fail_open(const Request& request, const Input& input, const Error& reason) {
+// The cache is of no use: says why, and runs without.
+[[noreturn]] void fail_open(const Globals& globals, const Request& request, const Input& input, const Error& reason) {
   if (request.require_cache) {
     throw Failure{Exit::cache_required, reason.what(),
                   fmt::format("{}{}without --require-cache the command runs uncached", reason.help(),
                               reason.help().empty() ? "" : "; ")};
   }
-  warn(fmt::format("running uncached: {}", sentence(reason)));
+  warn_of(globals, "uncached", "running uncached", reason);
   run_uncached(request, input);
 }
 
@@ -132,18 +137,16 @@ std::uint64_t result_bytes_max(const Cache& cache) {
 
 int replay(const Globals& globals, const Request& request, const Input& input, const Key& key,
            const Ref<ExecResult>& result) {
-  if (result->files.size() != request.outputs.size()) {
-    fail_open(request, input, Error(Errc::damaged, "the stored result lacks a file", "larder rm " + short_name(key)));
+  // What is written is what was asked for, whatever the record says.
+  const auto same = [](const std::string& path, const ExecResult::File& file) { return path == file.path; };
+  if (!std::ranges::equal(request.outputs, result->files, same)) {
+    fail_open(
+        globals, request, input,
+        Error(Errc::damaged, "the stored result is of other files", next_command(globals, "rm " + short_name(key))));
   }
-  for (std::size_t i = 0; i < request.outputs.size(); ++i) {
-    const ExecResult::File& file = result->files[i];
-    // What is written is what was asked for, whatever the record says.
-    if (file.path != request.outputs[i]) {
-      fail_open(request, input,
-                Error(Errc::damaged, "the stored result is of other files", "larder rm " + short_name(key)));
-    }
-    if (const auto done = restore(request.outputs[i], file.mode, file.bytes); !done) {
-      fail_open(request, input, done.error());
+  for (const ExecResult::File& file : result->files) {
+    if (const auto done = restore(std::string(file.path), file.mode, file.bytes); !done) {
+      fail_open(globals, request, input, done.error());
     }
   }
   print(result->standard_output);
@@ -179,6 +182,15 @@ std::string summary(const Recording& recording) {
   return text;
 }
 
+// Dies of the signal that killed the command when we were both told to end: a shell that runs us in a loop goes on
+// after an exit status, whatever it is, and stops after a signal.
+void end_as(int signal, Cache& cache, Claim<ExecResult>& claim) {
+  claim.abandon();
+  cache.flush();
+  std::signal(signal, SIG_DFL);
+  std::raise(signal);
+}
+
 // Runs the command and publishes what it did. From its start on, nothing that goes wrong changes its status or runs
 // it again.
 int record(const Globals& globals, const Request& request, const Input& input, Cache& cache, const Key& key,
@@ -207,10 +219,11 @@ int record(const Globals& globals, const Request& request, const Input& input, C
            fmt::format("stored {} ({}{})", short_name(key), format_duration(result.cost()), sizes));
     }
   } catch (const Error& error) {
-    warn(fmt::format("the result was not stored: {}", sentence(error)));
+    warn_of(globals, "not_stored", "the result was not stored", error);
   } catch (const std::exception& error) {
-    warn(fmt::format("the result was not stored: {}", error.what()));
+    warn_of(globals, "not_stored", "the result was not stored", Error(Errc::io, error.what()));
   }
+  if (ended.killed && ended.interrupted) end_as(ended.status - 128, cache, claim);
   if (ended.output_refused && ended.status == 0) return static_cast<int>(Exit::failed);
   return ended.status;
 }
@@ -218,7 +231,7 @@ int record(const Globals& globals, const Request& request, const Input& input, C
 int run(const Globals& globals, const ExecOptions& options) {
   if (!options.misplaced.empty()) {
     throw Failure{Exit::usage, fmt::format("`{}` stands before `--`", printable(options.misplaced[0])),
-                  "larder exec [OPTION]... -- COMMAND [ARG]..."};
+                  fmt::format("larder exec {}", k_words)};
   }
   if (globals.command.empty()) {
     throw Failure{Exit::usage, "no command was given", "larder exec -- COMMAND [ARG]..."};
@@ -240,9 +253,9 @@ int run(const Globals& globals, const ExecOptions& options) {
     const WaitNotice notice(globals, *cache);
     claim = cache->claim<ExecResult>(*key);
   } catch (const Error& error) {
-    fail_open(request, input, error);
+    fail_open(globals, request, input, error);
   } catch (const std::exception& error) {
-    fail_open(request, input, Error(Errc::io, error.what()));
+    fail_open(globals, request, input, Error(Errc::io, error.what()));
   }
   if (claim->ready()) return replay(globals, request, input, *key, claim->value());
   return record(globals, request, input, *cache, *key, *claim);
@@ -251,7 +264,7 @@ int run(const Globals& globals, const ExecOptions& options) {
 }  // namespace
 
 const Verb k_exec = {
-    "exec", "Run a command once, replay what it did ever after", k_example, [](CLI::App& verb) -> Action {
+    "exec", k_words, "Run a command once, replay what it did ever after", k_example, [](CLI::App& verb) -> Action {
       auto options = std::make_shared<ExecOptions>();
       Request& request = options->request;
       const auto many = [&](const char* name, std::vector<std::string>& texts, const char* what) {

@@ -33,7 +33,7 @@ int run(const Globals& globals, const GetOptions& options) {
 }  // namespace
 
 const Verb k_get = {
-    "get", "Print the bytes of a value",
+    "get", "[OPTION]... KEY", "Print the bytes of a value",
     "Bytes, as `put` stores them, and texts are printed as they are; values of other types as they are encoded.\n"
     "--json carries the bytes in base64. Ends with 3 if there is no such entry.\n\n"
     "Example:\n  larder get greeting > greeting.txt",

@@ -22,7 +22,7 @@ int run(const Globals& globals, const HasOptions& options) {
 }  // namespace
 
 const Verb k_has = {
-    "has", "Tell by the exit code whether there is a fresh entry: 0 or 3",
+    "has", "[OPTION]... KEY", "Tell by the exit code whether there is a fresh entry: 0 or 3",
     "Prints nothing; --json prints {\"found\": true} or false, and ends alike.\n\n"
     "Example:\n  larder has greeting || echo hello | larder put greeting",
     [](CLI::App& verb) -> Action {

@@ -36,7 +36,7 @@ int run(const Globals& globals, const InfoOptions& options) {
 }  // namespace
 
 const Verb k_info = {
-    "info", "Show what is known of one entry",
+    "info", "[OPTION]... KEY", "Show what is known of one entry",
     "Ends with 3 if there is no such entry.\n\nExample:\n  larder info exec#9f3c21d0", [](CLI::App& verb) -> Action {
       auto options = std::make_shared<InfoOptions>();
       verb.add_option("KEY", options->key, "a key's text, or name#1234abcd as `larder ls` prints it")->required();

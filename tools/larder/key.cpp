@@ -102,7 +102,7 @@ int run(const Globals& globals, const KeyOptions& options) {
 }  // namespace
 
 const Verb k_key = {
-    "key", "Show how a key is written",
+    "key", "[OPTION]... NAME [ARG]...", "Show how a key is written",
     "An ARG that is a JSON number, string, list, true, false or null is that; any other is a text.\n"
     "So 4096 is a number and '\"4096\"' is a text.\n\n"
     "Example:\n  larder key --version 3 spectrum 4096 hann",

@@ -73,7 +73,7 @@ int run(const Globals& globals, const LsOptions& options) {
 
 }  // namespace
 
-const Verb k_ls = {"ls", "List the entries",
+const Verb k_ls = {"ls", "[OPTION]... [GLOB]", "List the entries",
                    "GLOB is matched with the name, with name#1234abcd and with the text of each key. Where nothing was "
                    "stored yet the\n"
                    "list is empty, and that is no failure.\n\n"

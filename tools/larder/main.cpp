@@ -65,6 +65,18 @@ const Verb& find_verb(const std::string& name) {
                 guess ? fmt::format("did you mean `larder {}`?", nearest) : "larder --help"};
 }
 
+// The parser's help, with a first line that says what it cannot know.
+class Help : public CLI::Formatter {
+ public:
+  explicit Help(std::string words) : words_(std::move(words)) {}
+  std::string make_usage(const CLI::App*, std::string name) const override {
+    return fmt::format("Usage: {} {}\n", name, words_);
+  }
+
+ private:
+  std::string words_;
+};
+
 void add_globals(CLI::App& app, Globals& globals) {
   app.set_help_flag("-h,--help", "explain, and exit");
   app.add_option("--dir", globals.directory, "the store's directory [LARDER_DIR, else ~/.cache/larder/default]");
@@ -91,6 +103,7 @@ std::optional<int> parse(CLI::App& app, std::vector<std::string> words, const st
 
 int run_verb(const Verb& verb, std::vector<std::string> words, Globals& globals) {
   CLI::App app(verb.what, fmt::format("larder {}", verb.name));
+  app.formatter(std::make_shared<Help>(verb.words));
   app.footer(verb.example);
   const Action action = verb.describe(app);
   add_globals(app, globals);
@@ -106,6 +119,7 @@ int run_verb(const Verb& verb, std::vector<std::string> words, Globals& globals)
 
 int run(const std::vector<std::string>& words, Globals& globals) {
   CLI::App app("Keeps the results of expensive computations close at hand.", "larder");
+  app.formatter(std::make_shared<Help>("[OPTION]... VERB [WORD]..."));
   app.prefix_command();  // stops at the verb
   app.set_version_flag("--version", fmt::format("larder {}", k_version_text));
   add_globals(app, globals);

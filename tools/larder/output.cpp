@@ -89,15 +89,15 @@ void say(const Globals& globals, std::string_view line) {
 }
 
 void warn(std::string_view what) {
-  write_error(fmt::format("larder: {}: {}\n", in_color("33", "warning"), what));
+  write_error(fmt::format("larder: {}: {}\n", in_color("33", "warning"), printable(what)));
 }
 
 void print_failure(const Failure& failure, bool json) {
   if (json) {
     return say_json({{"error", failure.what}, {"help", failure.help}, {"exit", static_cast<int>(failure.exit)}});
   }
-  write_error(fmt::format("larder: {}: {}\n", in_color("31", "error"), failure.what));
-  if (!failure.help.empty()) write_error(fmt::format("  help: {}\n", failure.help));
+  write_error(fmt::format("larder: {}: {}\n", in_color("31", "error"), printable(failure.what)));
+  if (!failure.help.empty()) write_error(fmt::format("  help: {}\n", printable(failure.help)));
 }
 
 bool error_is_terminal() {

@@ -58,7 +58,7 @@ int run(const Globals& globals, const PutOptions& options) {
 }  // namespace
 
 const Verb k_put = {
-    "put", "Store bytes under a key",
+    "put", "[OPTION]... KEY [FILE]", "Store bytes under a key",
     "C++ reads it as cache.get<std::vector<std::byte>>(\"KEY\").\n"
     "Makes the store if there is none. Ends with 7 if it may not be written, with 8 if there is no room.\n\n"
     "Example:\n  date | larder put now --ttl 1h",

@@ -40,7 +40,7 @@ int run(const Globals& globals, const std::vector<std::string>& texts) {
 
 }  // namespace
 
-const Verb k_rm = {"rm", "Remove entries, for every process",
+const Verb k_rm = {"rm", "[OPTION]... KEY...", "Remove entries, for every process",
                    "Ends with 3 if one of them was not there; the others are removed.\n\n"
                    "Example:\n  larder rm greeting exec#9f3c21d0",
                    [](CLI::App& verb) -> Action {

@@ -99,7 +99,7 @@ int run(const Globals& globals) {
 }  // namespace
 
 const Verb k_stats = {
-    "stats", "Show what the store holds and what that saved",
+    "stats", "[OPTION]...", "Show what the store holds and what that saved",
     "All processes that share the store are counted, since it was made. Where nothing was stored yet, --json\n"
     "says 0 of everything.\n\n"
     "Example:\n  larder stats --json | jq .saved_ns",

@@ -45,7 +45,7 @@ int run(const Globals& globals, const VerifyOptions& options) {
 
 }  // namespace
 
-const Verb k_verify = {"verify", "Check every record of the store",
+const Verb k_verify = {"verify", "[OPTION]...", "Check every record of the store",
                        "Ends with 4 if something is damaged, with 5 if there is no store yet. What is damaged is never "
                        "returned: it is a miss, and is computed again\n"
                        "when it is asked for next.\n\n"
