@@ -61,6 +61,7 @@ Result<std::vector<std::string>> list(const std::filesystem::path& path) {
 }
 
 Result<void> write_once(const std::filesystem::path& path, std::string_view text, mode_t mode) {
+  if (::access(path.c_str(), F_OK) == 0) return {};  // a disk that is full still serves what it holds
   const std::filesystem::path temporary = path.string() + "." + std::to_string(::getpid()) + ".tmp";
   {
     Result<File> file = File::open(temporary, O_WRONLY | O_CREAT | O_TRUNC, mode);

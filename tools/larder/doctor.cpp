@@ -253,8 +253,8 @@ int run(const Globals& globals) {
 const Verb k_doctor = {
     "doctor", "[OPTION]...", "Check what could keep the store from working here",
     "Ends with 0 if all is well, 5 if all is well and there is no store yet, 4 if something is worth a look, 1 if\n"
-    "something has to be cured. Does what the first `larder exec` would do, in a directory that is gone afterwards;\n"
-    "the store itself is left as it is.\n\nExample:\n  larder doctor --dir /var/cache/fit",
+    "something has to be cured. Opens the store as every program does, and makes one in a directory that is gone\n"
+    "afterwards, as the first `larder exec` would.\n\nExample:\n  larder doctor --dir /var/cache/fit",
     [](CLI::App&) -> Action { return run; }};
 
 }  // namespace larder::tool
