@@ -355,6 +355,14 @@ TEST_F(Exec, JsonSaysWhatKeepsTheCacheFromBeingUsed) {
   EXPECT_NE(event({"--out", "missing"})["help"], "");
 }
 
+TEST_F(Exec, ACommandThatAsksForItsOwnResultRunsAndDoesNotWaitForItself) {
+  write("self", "if [ -e inner ]; then echo inner; else touch inner; larder exec -- sh self; fi");
+  const Ran ran = shell("larder exec -- sh self");
+  EXPECT_EQ(ran.out, "inner\n");
+  EXPECT_NE(ran.err.find("running uncached: the command asks, through others, for its own result"), std::string::npos)
+      << ran.err;
+}
+
 TEST_F(Exec, WordsBeforeTheDashesAreAUsageError) {
   const Ran ran = larder({"exec", "true"});
   EXPECT_EQ(ran.status, 2);
@@ -362,6 +370,9 @@ TEST_F(Exec, WordsBeforeTheDashesAreAUsageError) {
   EXPECT_EQ(larder({"exec"}).status, 2);
   EXPECT_EQ(larder({"exec", "--"}).status, 2);
   EXPECT_EQ(larder({"exec", "--ttl", "20 moons", "--", "true"}).status, 2);
+  EXPECT_EQ(larder({"exec", "--env", "MODE=fast", "--", "true"}).err,
+            "larder: error: --env takes the name of a variable, not `MODE=fast`\n"
+            "  help: MODE=fast larder exec --env MODE -- COMMAND [ARG]...\n");
 }
 
 TEST_F(Exec, DashesAfterTheCommandBelongToIt) {

@@ -184,7 +184,7 @@ Check check_trial(const std::filesystem::path& place) {
     return {State::fail, "trial",
             fmt::format("no directory can be made in {}: {}", place.string(), std::strerror(errno)), k_other_directory};
   }
-  const Check check = [&]() -> Check {
+  Check check = [&]() -> Check {
     Result<Cache> cache = open_store(scratch);
     if (!cache) return refused("trial", cache.error(), k_other_directory);
     const Key key("trial");

@@ -74,6 +74,15 @@ Failure start_failure(const Request& request, int code) {
           code == EACCES ? "chmod +x " + command : ""};
 }
 
+// The fingerprints of the results that our ancestors are computing: a command that asks for one of them would wait for
+// itself.
+constexpr const char* k_chain = "LARDER_EXEC_CHAIN";
+
+std::string chain() {
+  const char* value = std::getenv(k_chain);
+  return value == nullptr ? "" : value;
+}
+
 // Returns only by throwing: either the command takes our place, or it cannot be started.
 [[noreturn]] void run_uncached(const Request& request, const Input& input) {
   throw start_failure(request, become(request.command, input.descriptor()));
@@ -197,6 +206,7 @@ int record(const Globals& globals, const Request& request, const Input& input, C
            Claim<ExecResult>& claim) {
   const OutputFiles outputs(request.outputs);
   const std::uint64_t bytes_max = result_bytes_max(cache);
+  ::setenv(k_chain, (chain() + key.fingerprint().hex() + ":").c_str(), 1);
   Ended ended = run_recorded(request.command, input.descriptor(), bytes_max);
   if (ended.start_error != 0) throw start_failure(request, ended.start_error);
   try {
@@ -236,6 +246,13 @@ int run(const Globals& globals, const ExecOptions& options) {
   if (globals.command.empty()) {
     throw Failure{Exit::usage, "no command was given", "larder exec -- COMMAND [ARG]..."};
   }
+  for (const std::string& name : options.request.variables) {
+    const std::size_t equals = name.find('=');
+    if (equals == std::string::npos) continue;
+    throw Failure{
+        Exit::usage, fmt::format("--env takes the name of a variable, not `{}`", printable(name)),
+        fmt::format("{} larder exec --env {} -- COMMAND [ARG]...", printable(name), printable(name.substr(0, equals)))};
+  }
   Request request = options.request;
   request.command = globals.command;
   request.ttl = parse_ttl(options.ttl);
@@ -249,6 +266,10 @@ int run(const Globals& globals, const ExecOptions& options) {
   std::optional<Claim<ExecResult>> claim;
   try {
     key = key_of(request, input.digest());
+    if (chain().find(key->fingerprint().hex()) != std::string::npos) {
+      throw Error(Errc::cycle, "the command asks, through others, for its own result",
+                  "give the inner one another --key, or LARDER_DISABLE=1");
+    }
     cache = open_store(store_path(globals)).value();
     const WaitNotice notice(globals, *cache);
     claim = cache->claim<ExecResult>(*key);

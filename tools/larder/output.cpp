@@ -67,7 +67,8 @@ std::string next_command(const Globals& globals, std::string_view words) {
 void print(std::string_view bytes) {
   if (const int code = write_all(STDOUT_FILENO, bytes); code != 0) {
     throw Failure{code == ENOSPC ? Exit::no_space : Exit::failed,
-                  fmt::format("standard output cannot be written: {}", std::strerror(code)), ""};
+                  fmt::format("standard output cannot be written: {}", std::strerror(code)),
+                  code == ENOSPC ? "free some space there, or send it elsewhere" : ""};
   }
 }
 

@@ -25,8 +25,9 @@ namespace {
 // Raise it when the meaning of a recorded result changes.
 constexpr Version k_exec_version{1};
 
-Failure input_failure() {
-  return {Exit::failed, fmt::format("standard input cannot be kept: {}", std::strerror(errno)), ""};
+Failure input_failure(const char* what) {
+  return {Exit::failed, fmt::format("standard input cannot be {}: {}", what, std::strerror(errno)),
+          "send it from a file, or leave out --stdin"};
 }
 
 Digest digest_input(const std::string& path) {
@@ -60,20 +61,20 @@ Key key_of(const Request& request, const std::optional<Digest>& standard_input) 
 Input::Input(bool standard_input) {
   descriptor_ =
       standard_input ? ::memfd_create("larder-stdin", MFD_CLOEXEC) : ::open("/dev/null", O_RDONLY | O_CLOEXEC);
-  if (descriptor_ < 0) throw input_failure();
+  if (descriptor_ < 0) throw input_failure("kept");
   if (!standard_input) return;
   DigestStream stream;
   std::array<char, 65536> buffer;
   for (;;) {
     const ssize_t got = read_some(STDIN_FILENO, buffer);
-    if (got < 0) throw input_failure();
+    if (got < 0) throw input_failure("read");
     if (got == 0) break;
     const std::string_view bytes(buffer.data(), static_cast<std::size_t>(got));
     stream.update(std::as_bytes(std::span(bytes)));
-    if (const int code = write_all(descriptor_, bytes); code != 0) throw input_failure();
+    if (write_all(descriptor_, bytes) != 0) throw input_failure("kept");
   }
   digest_ = stream.value();
-  if (::lseek(descriptor_, 0, SEEK_SET) != 0) throw input_failure();
+  if (::lseek(descriptor_, 0, SEEK_SET) != 0) throw input_failure("kept");
 }
 
 Input::~Input() {
