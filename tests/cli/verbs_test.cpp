@@ -368,6 +368,27 @@ TEST_F(Verbs, DoctorRefusesAFileInThePlaceOfADirectory) {
     EXPECT_NE(ran.out.find("file is not a directory"), std::string::npos) << ran.out;
     EXPECT_EQ(larder({"ls", "--dir", directory}).status, 1);
   }
+  std::filesystem::create_symlink("nowhere", work() / "link");
+  EXPECT_EQ(larder({"doctor", "--dir", work() / "link"}).status, 1);
+}
+
+TEST_F(Verbs, DoctorRefusesAStoreInWhichSomeDirectoryMayNotBeWritten) {
+  put("a", "x");
+  open_to_all();
+  const How how{.user = ordinary_user()};
+  // The store is the user's, one directory in it is not, as after a run as root.
+  if (how.user) {
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(store())) {
+      ASSERT_EQ(::chown(entry.path().c_str(), *how.user, *how.user), 0);
+    }
+    ASSERT_EQ(::chown(store().c_str(), *how.user, *how.user), 0);
+  }
+  EXPECT_EQ(larder({"doctor"}, how).status, 0);
+  std::filesystem::permissions(store() / "v1" / "seg", std::filesystem::perms(0500));
+  const Ran ran = larder({"doctor"}, how);
+  EXPECT_EQ(ran.status, 1);
+  EXPECT_NE(ran.out.find("cure: chmod u+rwx " + (store() / "v1" / "seg").string()), std::string::npos) << ran.out;
+  std::filesystem::permissions(store() / "v1" / "seg", std::filesystem::perms(0700));
 }
 
 TEST_F(Verbs, DoctorRefusesAFileSystemThatProcessesCannotShare) {

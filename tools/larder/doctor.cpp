@@ -56,11 +56,14 @@ Mount mount_of(const std::filesystem::path& path) {
 std::filesystem::path nearest(const std::filesystem::path& directory) {
   std::error_code ignored;
   std::filesystem::path path = std::filesystem::absolute(directory);
-  while (!std::filesystem::exists(path, ignored) && path != path.parent_path()) path = path.parent_path();
+  // A link that leads nowhere is there, and in the way.
+  while (!std::filesystem::exists(std::filesystem::symlink_status(path, ignored)) && path != path.parent_path()) {
+    path = path.parent_path();
+  }
   return path;
 }
 
-// `own`: it is the store's, else it is only to hold it.
+// `own`: it is the store's directory, which has to be the user's alone.
 Check check_permissions(const std::filesystem::path& place, bool own) {
   const std::string name = place.string();
   const uid_t user = ::geteuid();
@@ -71,14 +74,15 @@ Check check_permissions(const std::filesystem::path& place, bool own) {
   if (!S_ISDIR(status.st_mode)) {
     return {State::fail, "permissions", fmt::format("{} is not a directory", name), k_other_directory};
   }
+  const std::string give = fmt::format("{}, or make it yours: sudo chown -R {} {}", k_other_directory, user, name);
   if (own && status.st_uid != user) {
-    return {State::fail, "permissions", fmt::format("{} belongs to user {}, not {}", name, status.st_uid, user),
-            fmt::format("{}, or: sudo chown -R {} {}", k_other_directory, user, name)};
+    return {State::fail, "permissions", fmt::format("{} belongs to user {}, not {}", name, status.st_uid, user), give};
   }
   if (::access(name.c_str(), R_OK | W_OK | X_OK) != 0) {
-    const bool by_mode = errno == EACCES && status.st_uid == user;
-    return {State::fail, "permissions", fmt::format("{} may not be written: {}", name, std::strerror(errno)),
-            by_mode ? fmt::format("chmod u+rwx {}", name) : k_other_directory};
+    const std::string cure = errno != EACCES         ? k_other_directory
+                             : status.st_uid == user ? fmt::format("chmod u+rwx {}", name)
+                                                     : give;
+    return {State::fail, "permissions", fmt::format("{} may not be written: {}", name, std::strerror(errno)), cure};
   }
   if (own && (status.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
     return {State::fail, "permissions", fmt::format("other users may write {}", name),
@@ -87,15 +91,16 @@ Check check_permissions(const std::filesystem::path& place, bool own) {
   return {State::ok, "permissions", fmt::format("{} may be read and written", name), ""};
 }
 
-// The first of the store's directories that is not as it has to be, or that all are well.
+// Of the store's directory and those in it the first that cannot be used, or that all can.
 Check check_all_permissions(const std::filesystem::path& directory) {
+  Check check = check_permissions(directory, true);
   for (const char* inside : {"v1", "v1/seg", "v1/locks"}) {
     const std::filesystem::path place = directory / inside;
     std::error_code ignored;
-    if (!std::filesystem::exists(place, ignored)) continue;
-    if (Check check = check_permissions(place, true); check.state != State::ok) return check;
+    if (check.state != State::ok || !std::filesystem::exists(place, ignored)) break;
+    if (Check other = check_permissions(place, false); other.state != State::ok) check = std::move(other);
   }
-  return check_permissions(directory, true);
+  return check;
 }
 
 Check check_space(const std::filesystem::path& place, const Stats* stats) {
@@ -162,8 +167,7 @@ Check check_store(const Globals& globals, const Stats& stats) {
 Check check_index(const Stats& stats) {
   if (const std::uint64_t forgotten = stats[Counter::index_evicted]; forgotten > 0) {
     return {State::warn, "index", fmt::format("{} entries were forgotten because the index was full", forgotten),
-            "larger values suit it, or a new store with a larger limit (Options::store): the index is as large as the "
-            "limit was when the store was made"};
+            "make a new store with a larger limit (Options::store): the index does not grow afterwards"};
   }
   return {State::ok, "index", "no entry was forgotten for want of room in it", ""};
 }
