@@ -238,6 +238,8 @@ class LARDER_API Cache {
 
   // Whether a lookup would hit now, without counting as one.
   [[nodiscard]] bool contains(const Key& key);
+  // What is known of the entry of `key`, without reading its value, if a lookup would hit now; does not count as one.
+  [[nodiscard]] std::optional<EntryInfo> entry(const Key& key);
   // Removes the entry from every tier, for every process, before it returns. True if there was one.
   bool remove(const Key& key);
   // Removes all entries from the store and from the memory of every process that shares it.

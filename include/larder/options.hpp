@@ -60,7 +60,8 @@ struct Options {
   std::function<void(const Event&)> on_event = {};
 };
 
-// $LARDER_DIR, else $XDG_CACHE_HOME/larder/default, else ~/.cache/larder/default.
+// $LARDER_DIR, else $XDG_CACHE_HOME/larder/default, else ~/.cache/larder/default. Empty if there is no home
+// directory either: Cache::open then fails if it is to have a store.
 LARDER_API std::filesystem::path default_directory();
 
 }  // namespace larder

@@ -55,7 +55,7 @@ Result<Cache> Cache::open(const Options& options) {
   if (resolved.directory.empty()) resolved.directory = default_directory();
   std::error_code failed;
   const std::filesystem::path absolute = std::filesystem::absolute(resolved.directory, failed);
-  if (!failed) resolved.directory = absolute;
+  if (!failed && !resolved.directory.empty()) resolved.directory = absolute;
   Result<std::unique_ptr<detail::Core>> core = detail::Core::open(resolved);
   if (!core) return core.error();
   return Cache(std::make_shared<detail::Engine>(resolved, *std::move(core)));
@@ -83,6 +83,9 @@ detail::Claimed Cache::claim_erased(const Key& key, const detail::Type& type) {
 
 bool Cache::contains(const Key& key) {
   return engine_->core().contains(key);
+}
+std::optional<EntryInfo> Cache::entry(const Key& key) {
+  return engine_->core().entry(key);
 }
 bool Cache::remove(const Key& key) {
   return engine_->core().remove(key);
@@ -114,7 +117,8 @@ std::filesystem::path default_directory() {
   if (const auto directory = from("LARDER_DIR"); !directory.empty()) return directory;
   // A relative XDG_CACHE_HOME is to be ignored, says its specification.
   if (const auto cache = from("XDG_CACHE_HOME"); cache.is_absolute()) return cache / "larder" / "default";
-  return from("HOME") / ".cache" / "larder" / "default";
+  const std::filesystem::path home = os::home_directory();
+  return home.is_absolute() ? home / ".cache" / "larder" / "default" : std::filesystem::path();
 }
 
 }  // namespace larder

@@ -59,6 +59,7 @@ class Core {
   void fail(Flight& flight, std::exception_ptr reason) noexcept;
 
   bool contains(const Key& key);
+  std::optional<EntryInfo> entry(const Key& key);
   bool remove(const Key& key);
   void clear();
   std::vector<EntryInfo> entries();

@@ -1,6 +1,4 @@
 // The digest of a file: read in pieces, so that a large file takes little memory.
-#include <fcntl.h>
-
 #include <vector>
 
 #include <larder/digest.hpp>
@@ -11,7 +9,7 @@ namespace larder {
 
 Result<Digest> digest_file(const std::filesystem::path& path) {
   constexpr std::size_t k_piece_bytes = 1 << 20;
-  const auto file = os::File::open(path, O_RDONLY);
+  const auto file = os::File::open_regular(path);
   if (!file) return file.error();
   DigestStream stream;
   std::vector<std::byte> piece(k_piece_bytes);

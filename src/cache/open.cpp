@@ -41,6 +41,10 @@ Result<std::unique_ptr<Core>> Core::open(const Options& options) {
     store_options.limit = *limit;
   }
 
+  if (store_options.directory.empty()) {
+    return Error(Errc::invalid_option, "directory: there is no home directory to keep the store in",
+                 "set LARDER_DIR or Options::directory; with Options::store = 0 there is no store");
+  }
   try {
     Result<std::unique_ptr<store::Store>> store = store::Store::open(store_options);
     if (store) {

@@ -7,6 +7,34 @@
 
 namespace larder::detail {
 
+namespace {
+
+EntryInfo info_of(const Key& key, Tier tier, const std::string& type, std::uint64_t bytes, std::uint64_t cost_ns,
+                  std::int64_t created_ms, std::int64_t expires_ms) {
+  using std::chrono::milliseconds;
+  using std::chrono::system_clock;
+  EntryInfo info{key,
+                 tier,
+                 type,
+                 bytes,
+                 std::chrono::nanoseconds(cost_ns),
+                 system_clock::time_point(milliseconds(created_ms)),
+                 std::nullopt};
+  if (expires_ms != memory::k_no_expiry) info.expires = system_clock::time_point(milliseconds(expires_ms));
+  return info;
+}
+
+EntryInfo info_of(const Key& key, const memory::Entry& entry) {
+  return info_of(key, Tier::memory, entry.type->name, entry.weight, entry.cost_ns, entry.created_ms, entry.expires_ms);
+}
+
+EntryInfo info_of(const store::Listed& listed) {
+  return info_of(listed.key, Tier::store, listed.meta.type, listed.bytes, listed.meta.cost_ns, listed.meta.created_ms,
+                 listed.meta.expires_ms);
+}
+
+}  // namespace
+
 void Core::count_memory() {
   if (!memory_) return;
   const std::lock_guard lock(counted_mutex_);
@@ -16,39 +44,40 @@ void Core::count_memory() {
   counted_ = usage;
 }
 
+std::optional<EntryInfo> Core::entry(const Key& key) {
+  const std::uint64_t stamp = stamp_of(key);
+  const std::int64_t now_ms = base::wall_ms();
+  if (memory_) {
+    if (const std::optional<memory::Entry> found = memory_->find(key, stamp, now_ms)) return info_of(key, *found);
+  }
+  if (!store_) return std::nullopt;
+  if (const auto pending = write_back_->find(key); pending != nullptr && pending->stamp == stamp) {
+    if (now_ms >= pending->meta.expires_ms) return std::nullopt;
+    return info_of(key, Tier::memory, pending->type->name, pending->weight, pending->meta.cost_ns,
+                   pending->meta.created_ms, pending->meta.expires_ms);
+  }
+  const std::optional<store::Listed> listed = store_->find(key, now_ms);
+  return listed ? std::optional(info_of(*listed)) : std::nullopt;
+}
+
 std::vector<EntryInfo> Core::entries() {
-  using std::chrono::milliseconds;
-  using std::chrono::system_clock;
   struct KeyHash {
     std::size_t operator()(const Key& key) const noexcept { return key.fingerprint().low; }
   };
   const std::int64_t now_ms = base::wall_ms();
   std::vector<EntryInfo> entries;
   std::unordered_set<Key, KeyHash> in_memory;
-  const auto add = [&](const Key& key, Tier tier, const std::string& type, std::uint64_t bytes, std::uint64_t cost_ns,
-                       std::int64_t created_ms, std::int64_t expires_ms) {
-    EntryInfo info{key,
-                   tier,
-                   type,
-                   bytes,
-                   std::chrono::nanoseconds(cost_ns),
-                   system_clock::time_point(milliseconds(created_ms)),
-                   std::nullopt};
-    if (expires_ms != memory::k_no_expiry) info.expires = system_clock::time_point(milliseconds(expires_ms));
-    entries.push_back(std::move(info));
-  };
   if (memory_) {
     memory_->for_each([&](const Key& key, const memory::Entry& entry) {
       if (entry.expires_ms <= now_ms || entry.stamp != stamp_of(key)) return;
       in_memory.insert(key);
-      add(key, Tier::memory, entry.type->name, entry.weight, entry.cost_ns, entry.created_ms, entry.expires_ms);
+      entries.push_back(info_of(key, entry));
     });
   }
   if (store_) {
     store_->for_each([&](const store::Listed& listed) {
       if (listed.meta.expires_ms <= now_ms || in_memory.contains(listed.key)) return;
-      add(listed.key, Tier::store, listed.meta.type, listed.bytes, listed.meta.cost_ns, listed.meta.created_ms,
-          listed.meta.expires_ms);
+      entries.push_back(info_of(listed));
     });
   }
   return entries;

@@ -98,11 +98,13 @@ Lookup MemoryTier::get(const Key& key, std::uint64_t stamp, std::int64_t (*now_m
   return lookup;
 }
 
-bool MemoryTier::contains(const Key& key, std::uint64_t stamp, std::int64_t now_ms) const {
+std::optional<Entry> MemoryTier::find(const Key& key, std::uint64_t stamp, std::int64_t now_ms) const {
   const Part& part = *parts_[index_of(key)];
   const std::lock_guard lock(part.mutex);
   const EntryId id = part.shard.find(key);
-  return id != Shard::k_none && part.shard[id].stamp == stamp && now_ms < part.shard[id].expires_ms;
+  if (id == Shard::k_none) return std::nullopt;
+  const Entry& entry = part.shard[id];
+  return entry.stamp == stamp && now_ms < entry.expires_ms ? std::optional(entry) : std::nullopt;
 }
 
 bool MemoryTier::put(const Key& key, Entry entry) {

@@ -79,6 +79,24 @@ Result<File> File::open(const std::filesystem::path& path, int flags, mode_t mod
   return file;
 }
 
+Result<File> File::open_regular(const std::filesystem::path& path) {
+  File file;
+  file.path_ = path.string();
+  if (const int code = refused(Call::open, file.path_)) return error(code, "open", file.path_);
+  // Asked before it is opened: to open a FIFO and close it again would end whoever writes to it.
+  struct stat status {};
+  if (::stat(file.path_.c_str(), &status) != 0) return error(errno, "open", file.path_);
+  if (S_ISDIR(status.st_mode)) return Error(Errc::io, file.path_ + " is a directory", "name the files in it");
+  if (!S_ISREG(status.st_mode)) {
+    return Error(Errc::io, file.path_ + " is not a regular file", "write what it yields to a file, and name that");
+  }
+  do {
+    file.fd_ = ::open(file.path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  } while (file.fd_ < 0 && errno == EINTR);
+  if (file.fd_ < 0) return error(errno, "open", file.path_);
+  return file;
+}
+
 Result<void> File::write_at(std::uint64_t offset, std::span<const Bytes> pieces) const {
   if (const int code = refused(Call::write, path_)) return error(code, "write", path_);
   std::uint64_t end = offset;

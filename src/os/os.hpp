@@ -52,6 +52,9 @@ class File {
 
   // `flags` as for open(2); O_CLOEXEC and O_NOFOLLOW are added. Errc::not_found if there is no file.
   static Result<File> open(const std::filesystem::path& path, int flags, mode_t mode = 0600);
+  // Opens a file that is the user's, not the store's, to be read: links are followed. Fails, without waiting, for
+  // what has no content of its own: a directory, a FIFO, a device.
+  static Result<File> open_regular(const std::filesystem::path& path);
 
   // Writes all pieces one after the other from `offset` on. On failure a part may be written.
   Result<void> write_at(std::uint64_t offset, std::span<const Bytes> pieces) const;
@@ -148,6 +151,8 @@ struct Ownership {
 };
 Result<Ownership> ownership(const std::filesystem::path& path);
 [[nodiscard]] uid_t current_user() noexcept;
+// The home directory: $HOME, else what the system's list of users says. Empty if neither names one.
+[[nodiscard]] std::filesystem::path home_directory();
 
 // The kernel's random identity of this boot; all zeros where it cannot be read.
 using BootId = std::array<std::byte, 16>;

@@ -1,11 +1,13 @@
 #include <dirent.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <memory>
@@ -59,6 +61,7 @@ Result<std::vector<std::string>> list(const std::filesystem::path& path) {
 }
 
 Result<void> write_once(const std::filesystem::path& path, std::string_view text, mode_t mode) {
+  if (::access(path.c_str(), F_OK) == 0) return {};  // a disk that is full still serves what it holds
   const std::filesystem::path temporary = path.string() + "." + std::to_string(::getpid()) + ".tmp";
   {
     Result<File> file = File::open(temporary, O_WRONLY | O_CREAT | O_TRUNC, mode);
@@ -121,6 +124,15 @@ Result<Ownership> ownership(const std::filesystem::path& path) {
 
 uid_t current_user() noexcept {
   return ::geteuid();
+}
+
+std::filesystem::path home_directory() {
+  if (const char* home = std::getenv("HOME"); home != nullptr && *home == '/') return home;
+  passwd user{};
+  passwd* found = nullptr;
+  std::array<char, 4096> text;
+  if (::getpwuid_r(current_user(), &user, text.data(), text.size(), &found) != 0 || found == nullptr) return {};
+  return user.pw_dir;
 }
 
 BootId boot_id() {

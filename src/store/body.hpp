@@ -41,6 +41,8 @@ struct Store::Body {
       segments->close_retired();
     }
   }
+  // The key's record, if it is fresh.
+  [[nodiscard]] std::optional<Index::Hit> fresh(const Key& key, std::int64_t now_ms);
   bool forget(const Key& key);
   Lookup answer(Index::Hit hit);
   bool verify_view(const Index::Hit& hit);

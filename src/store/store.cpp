@@ -116,12 +116,24 @@ bool Store::Body::verify_view(const Index::Hit& hit) {
   return true;
 }
 
+std::optional<Index::Hit> Store::Body::fresh(const Key& key, std::int64_t now_ms) {
+  if (displaced.load(std::memory_order_relaxed)) return std::nullopt;
+  notice_retired();
+  Index::Lookup lookup = index->find(key);
+  if (!lookup.hit || lookup.hit->record.header.expires_ms <= now_ms) return std::nullopt;
+  return std::move(lookup.hit);
+}
+
 bool Store::contains(const Key& key, std::int64_t now_ms) {
   const TellAtEnd tell(body_->trouble);
-  if (body_->displaced.load(std::memory_order_relaxed)) return false;
-  body_->notice_retired();
-  const Index::Lookup lookup = body_->index->find(key);
-  return lookup.hit && lookup.hit->record.header.expires_ms > now_ms;
+  return body_->fresh(key, now_ms).has_value();
+}
+
+std::optional<Listed> Store::find(const Key& key, std::int64_t now_ms) {
+  const TellAtEnd tell(body_->trouble);
+  const std::optional<Index::Hit> hit = body_->fresh(key, now_ms);
+  if (!hit) return std::nullopt;
+  return Listed{key, meta_of(hit->record), hit->record.value.size()};
 }
 
 Put Store::put(const Key& key, const Meta& meta, std::span<const Bytes> value, std::uint64_t stamp) {

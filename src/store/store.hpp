@@ -142,6 +142,8 @@ class Store {
   [[nodiscard]] Lookup get(const Key& key, std::int64_t now_ms);
   // Whether get() would find a record, without verifying or copying its value.
   [[nodiscard]] bool contains(const Key& key, std::int64_t now_ms);
+  // What get() would find, without its value.
+  [[nodiscard]] std::optional<Listed> find(const Key& key, std::int64_t now_ms);
 
   // Appends a record and publishes it, unless stamp(key) is no longer `stamp`: a value that waited to be
   // written must not come back after its key was removed meanwhile. The value is the pieces one after

@@ -261,6 +261,36 @@ TEST_F(CacheTest, EntriesAreListedWithWhatIsKnownOfThem) {
   EXPECT_EQ(open().entries().size(), 1U);
 }
 
+TEST_F(CacheTest, OneEntryIsKnownByItsKeyInEveryTierAndToAskIsNoLookup) {
+  Cache cache = open({.write = WriteMode::through});
+  EXPECT_FALSE(cache.entry(Key{"a"}));
+  cache.put(Key{"a"}, std::string("hello"), {.ttl = "1h", .cost = 3s});
+  cache.put(Key{"short"}, std::string("hello"), {.ttl = 1ms});
+  Cache other = open({.memory = 0});
+  for (Cache* one : {&cache, &other}) {
+    const std::optional<EntryInfo> entry = one->entry(Key{"a"});
+    ASSERT_TRUE(entry);
+    EXPECT_EQ(entry->key, Key{"a"});
+    EXPECT_EQ(entry->tier, one == &cache ? Tier::memory : Tier::store);
+    EXPECT_EQ(entry->type, Codec<std::string>::type_name());
+    EXPECT_EQ(entry->cost, 3s);
+    EXPECT_EQ(entry->expires.value() - entry->created, 1h);
+    EXPECT_EQ(one->stats().lookups(), 0U);
+  }
+  std::this_thread::sleep_for(5ms);
+  EXPECT_FALSE(cache.entry(Key{"short"}));
+  EXPECT_FALSE(other.entry(Key{"short"}));
+  cache.remove(Key{"a"});
+  EXPECT_FALSE(cache.entry(Key{"a"}));
+  EXPECT_FALSE(other.entry(Key{"a"}));
+}
+
+TEST_F(CacheTest, AnEntryThatWaitsToBeWrittenIsKnown) {
+  Cache cache = open({.memory = 0, .write = WriteMode::back});
+  cache.put(Key{"a"}, std::string("hello"));
+  EXPECT_TRUE(cache.entry(Key{"a"}));
+}
+
 TEST_F(CacheTest, WriteThroughIsInTheStoreWhenTheCallReturns) {
   Cache cache = open({.write = WriteMode::through});
   EXPECT_EQ(cache.put(Key{"k"}, 1).in_store, PutOutcome::Store::written);

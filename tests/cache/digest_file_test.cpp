@@ -22,6 +22,13 @@ TEST(DigestFile, IsTheDigestOfTheContentAtEveryLengthAroundTheReadBuffer) {
   }
 }
 
+TEST(DigestFile, OfALinkIsTheDigestOfTheFileThatItLeadsTo) {
+  const test::TemporaryDirectory directory;
+  std::ofstream(directory.path() / "f") << "content";
+  std::filesystem::create_symlink("f", directory.path() / "link");
+  EXPECT_EQ(digest_file(directory.path() / "link").value(), digest_file(directory.path() / "f").value());
+}
+
 TEST(DigestFile, NamesAFileThatCannotBeRead) {
   const Result<Digest> digest = digest_file("/no/such/file");
   ASSERT_FALSE(digest);

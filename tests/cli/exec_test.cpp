@@ -298,7 +298,9 @@ TEST_F(Exec, AnInterruptEndsTheCommandAndUs) {
   Running running = start({"exec", "--", "/bin/sh", "-c", "echo ready; exec sleep 1000"});
   running.wait_for_output("ready\n");
   running.send(SIGINT);
-  EXPECT_EQ(running.wait().status, 130);
+  const Ran ran = running.wait();
+  EXPECT_EQ(ran.status, 130);
+  EXPECT_EQ(ran.signal, SIGINT) << "a shell's loop around us stops too";
   EXPECT_EQ(json({"ls"}).size(), 0U);
 }
 
@@ -342,6 +344,25 @@ TEST_F(Exec, JsonSaysOnOneLineOfStandardErrorWhatBecameOfTheCommand) {
   EXPECT_EQ(failed["reason"], "it failed with status 1 (--store-failures keeps that too)");
 }
 
+TEST_F(Exec, JsonSaysWhatKeepsTheCacheFromBeingUsed) {
+  const auto event = [&](std::vector<std::string> options) {
+    options.push_back("--json");
+    return nlohmann::json::parse(exec(options, "true").err);
+  };
+  EXPECT_EQ(event({"--dir", "/dev/null"})["event"], "uncached");
+  EXPECT_EQ(event({"--file", "missing"})["reason"], "--file open missing: No such file or directory");
+  EXPECT_EQ(event({"--out", "missing"})["event"], "not_stored");
+  EXPECT_NE(event({"--out", "missing"})["help"], "");
+}
+
+TEST_F(Exec, ACommandThatAsksForItsOwnResultRunsAndDoesNotWaitForItself) {
+  write("self", "if [ -e inner ]; then echo inner; else touch inner; larder exec -- sh self; fi");
+  const Ran ran = shell("larder exec -- sh self");
+  EXPECT_EQ(ran.out, "inner\n");
+  EXPECT_NE(ran.err.find("running uncached: the command asks, through others, for its own result"), std::string::npos)
+      << ran.err;
+}
+
 TEST_F(Exec, WordsBeforeTheDashesAreAUsageError) {
   const Ran ran = larder({"exec", "true"});
   EXPECT_EQ(ran.status, 2);
@@ -349,11 +370,152 @@ TEST_F(Exec, WordsBeforeTheDashesAreAUsageError) {
   EXPECT_EQ(larder({"exec"}).status, 2);
   EXPECT_EQ(larder({"exec", "--"}).status, 2);
   EXPECT_EQ(larder({"exec", "--ttl", "20 moons", "--", "true"}).status, 2);
+  EXPECT_EQ(larder({"exec", "--env", "MODE=fast", "--", "true"}).err,
+            "larder: error: --env takes the name of a variable, not `MODE=fast`\n"
+            "  help: MODE=fast larder exec --env MODE -- COMMAND [ARG]...\n");
 }
 
 TEST_F(Exec, DashesAfterTheCommandBelongToIt) {
   const Ran ran = larder({"exec", "--", "printf", "%s\\n", "--json", "--", "-q"});
   EXPECT_EQ(ran.out, "--json\n--\n-q\n");
+}
+
+TEST_F(Exec, AnInputBehindALinkCountsByTheContentThatItLeadsTo) {
+  write("one", "1");
+  write("two", "2");
+  std::filesystem::create_symlink("one", work() / "input");
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(exec({"--file", "input"}, "cat input").out, "1");
+  EXPECT_EQ(runs(), 1U);
+  std::filesystem::remove(work() / "input");
+  std::filesystem::create_symlink("two", work() / "input");
+  EXPECT_EQ(exec({"--file", "input"}, "cat input").out, "2");
+  EXPECT_EQ(runs(), 2U);
+}
+
+TEST_F(Exec, AnInputThatIsNoRegularFileIsNamedAndTheCommandRuns) {
+  ASSERT_EQ(::mkfifo((work() / "fifo").c_str(), 0600), 0);
+  std::filesystem::create_directory(work() / "directory");
+  const std::map<std::string, std::string> wrong = {{"fifo", "fifo is not a regular file"},
+                                                    {"directory", "directory is a directory (help: "},
+                                                    {"/dev/zero", "/dev/zero is not a regular file"}};
+  for (const auto& [path, message] : wrong) {
+    const Ran ran = exec({"--file", path}, "echo done");
+    EXPECT_EQ(ran.status, 0);
+    EXPECT_EQ(ran.out, "done\n");
+    EXPECT_NE(ran.err.find("--file " + message), std::string::npos) << ran.err;
+    EXPECT_EQ(exec({"--require-cache", "--file", path}, "echo done").status, 125);
+  }
+  EXPECT_EQ(runs(), wrong.size());
+}
+
+TEST_F(Exec, AnOutputFileBehindALinkIsRestoredBehindIt) {
+  std::filesystem::create_directory(work() / "sub");
+  std::filesystem::create_symlink("sub/target", work() / "link");
+  const auto run = [&] { return exec({"--out", "link"}, "echo made > link").status; };
+  ASSERT_EQ(run(), 0);
+  for (const char* there : {"nothing", "another content"}) {
+    std::filesystem::remove(work() / "sub" / "target");
+    if (there != std::string("nothing")) write("sub/target", there);
+    ASSERT_EQ(run(), 0);
+    EXPECT_TRUE(std::filesystem::is_symlink(work() / "link"));
+    EXPECT_EQ(read("sub/target"), "made\n");
+  }
+  EXPECT_EQ(runs(), 1U);
+}
+
+TEST_F(Exec, PipesThatDoNotBlockCarryEveryByte) {
+  const std::string script = "head -c 1000000 /dev/zero | tr '\\0' x; head -c 1000000 /dev/zero | tr '\\0' y >&2";
+  for (int i = 0; i < 2; ++i) {
+    const Ran ran = exec({}, script, {.non_blocking = true});
+    EXPECT_EQ(ran.status, 0);
+    EXPECT_EQ(std::ranges::count(ran.out, 'x'), 1'000'000);
+    EXPECT_EQ(std::ranges::count(ran.out, 'y'), 1'000'000);
+  }
+  EXPECT_EQ(runs(), 1U);
+  EXPECT_EQ(exec({"--stdin"}, "cat", {.input = "late", .non_blocking = true}).out, "late");
+}
+
+TEST_F(Exec, WhatACommandLeavesRunningBelongsToItAsLongAsItHoldsTheOutput) {
+  const std::string wait = "while [ ! -e go ]; do sleep 0.01; done; ";
+  Running holding = start_exec({}, "(" + wait + "echo late) & echo early");
+  holding.wait_for_output("early\n");
+  write("go", "");
+  EXPECT_EQ(holding.wait().out, "early\nlate\n");
+  std::filesystem::remove(work() / "go");
+  EXPECT_EQ(exec({}, "(" + wait + "echo late) & echo early").out, "early\nlate\n") << "replayed";
+  EXPECT_EQ(exec({}, "(" + wait + "touch gone) >/dev/null 2>&1 & echo early").out, "early\n") << "not waited for";
+  write("go", "");
+  while (!std::filesystem::exists(work() / "gone")) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+}
+
+TEST_F(Exec, AnInterruptEndsTheWaitForWhatACommandLeftRunning) {
+  Running running = start_exec({}, "(trap '' TERM; while [ ! -e go ]; do sleep 0.01; done) & echo ready");
+  running.wait_for_output("ready\n");
+  running.send(SIGTERM);
+  running.wait();
+  EXPECT_EQ(json({"ls"}).size(), 0U);
+  write("go", "");
+}
+
+TEST_F(Exec, ATerminalIsToldThatAnotherProcessRunsTheSame) {
+  const std::string script = "echo ready; while [ ! -e go ]; do sleep 0.01; done";
+  Running first = start_exec({}, script);
+  first.wait_for_output("ready\n");
+  Running silent = start_exec({}, script);
+  Running told = start_exec({}, script, {.terminal = true});
+  told.wait_for_terminal("larder: waiting for another process that runs the same command");
+  write("go", "");
+  const Ran ran = told.wait();
+  EXPECT_EQ(ran.out, "ready\n");
+  EXPECT_EQ(ran.err.find("waiting"), ran.err.rfind("waiting")) << "said once";
+  EXPECT_EQ(silent.wait().err, "");
+  EXPECT_EQ(first.wait().status, 0);
+  EXPECT_EQ(runs(), 1U);
+}
+
+TEST_F(Exec, AScriptThatNamesNoInterpreterIsRunByTheShell) {
+  write("script", "echo \"ran $1\"\n");
+  std::filesystem::permissions(work() / "script", std::filesystem::perms(0755));
+  const std::string path = work().string() + ":/usr/bin:/bin";
+  for (const char* name : {"./script", "script"}) {
+    for (const char* disabled : {"0", "1"}) {
+      const Ran ran =
+          larder({"exec", "--", name, "a b"}, {.environment = {{"LARDER_DISABLE", disabled}, {"PATH", path}}});
+      EXPECT_EQ(ran.out, "ran a b\n") << ran.err;
+    }
+  }
+}
+
+TEST_F(Exec, ACommandThatCannotBeRunIsToldWhy) {
+  write("lost", "#!/no/such/interpreter\n");
+  std::filesystem::permissions(work() / "lost", std::filesystem::perms(0755));
+  std::filesystem::create_directory(work() / "directory");
+  write("plain", "text");
+  const auto error = [&](const char* command) {
+    const Ran ran = larder({"exec", "--", command});
+    EXPECT_EQ(ran.status, 126);
+    return ran.err;
+  };
+  EXPECT_EQ(error("./lost").find("larder: error: ./lost cannot be run: its interpreter is not there\n  help: "), 0U);
+  EXPECT_EQ(error("./directory"),
+            "larder: error: ./directory cannot be run: it is a directory\n  help: name a file in it\n");
+  EXPECT_EQ(error("./plain"), "larder: error: ./plain cannot be run: Permission denied\n  help: chmod +x ./plain\n");
+}
+
+TEST_F(Exec, ACommandTooLongForAKeyRunsAfterAWarningWithACure) {
+  std::vector<std::string> words = {"exec", "--", "printf", "%.0s"};
+  words.insert(words.end(), 20'000, "word");
+  const Ran ran = larder(words);
+  EXPECT_EQ(ran.status, 0);
+  EXPECT_NE(ran.err.find("(help: put long arguments into a file, and name it with --file)"), std::string::npos)
+      << ran.err;
+}
+
+TEST_F(Exec, ClosedStandardDescriptorsStayClosed) {
+  const Ran ran = shell("larder exec -- sh -c 'echo out; echo err >&2' >&- 2>err; echo \"status $?\"");
+  EXPECT_EQ(ran.out, "status 1\n");
+  EXPECT_EQ(read("err"), "err\n");
+  EXPECT_EQ(shell("larder exec -- sh -c 'echo out; echo err >&2' <&- 2>&-").out, "out\n");
 }
 
 TEST_F(Exec, OutputThatCannotBeWrittenIsAFailureAndIsNotKept) {

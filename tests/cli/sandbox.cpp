@@ -1,7 +1,10 @@
 #include "sandbox.hpp"
 
 #include <fcntl.h>
+#include <grp.h>
+#include <poll.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -35,26 +38,68 @@ int open_terminal() {
   return master;
 }
 
-// Everything that was written to the terminal, once nobody has it open any more.
-std::string read_terminal(int master) {
-  std::string text;
+// False once nobody has the other end open any more.
+bool read_more(int fd, std::string& text) {
   char buffer[4096];
-  for (ssize_t got = 0; (got = ::read(master, buffer, sizeof buffer)) > 0;)
-    text.append(buffer, static_cast<std::size_t>(got));
-  ::close(master);
-  std::erase(text, '\r');
+  const ssize_t got = ::read(fd, buffer, sizeof buffer);
+  if (got > 0) text.append(buffer, static_cast<std::size_t>(got));
+  return got > 0;
+}
+
+// Everything that comes out of the pipe, read only once nothing more goes in: it is full, or nobody writes.
+std::string drain(int fd) {
+  int before = 0;
+  for (int still = 0; still < 20; std::this_thread::sleep_for(std::chrono::milliseconds(1))) {
+    pollfd end = {fd, 0, 0};
+    ::poll(&end, 1, 0);
+    int waiting = 0;
+    if (::ioctl(fd, FIONREAD, &waiting) != 0 || (end.revents & POLLHUP) != 0) break;
+    still = waiting > 0 && waiting == before ? still + 1 : 0;
+    before = waiting;
+  }
+  std::string text;
+  while (read_more(fd, text)) {
+  }
+  ::close(fd);
   return text;
+}
+
+void feed(int fd, std::string_view text) {
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  while (!text.empty()) {
+    const ssize_t written = ::write(fd, text.data(), text.size());
+    if (written < 0) break;
+    text.remove_prefix(static_cast<std::size_t>(written));
+  }
+  ::close(fd);
 }
 
 }  // namespace
 
+std::optional<uid_t> ordinary_user() {
+  constexpr uid_t k_nobody = 65534;
+  return ::geteuid() == 0 ? std::optional<uid_t>(k_nobody) : std::nullopt;
+}
+
 Ran Running::wait() {
   Ran ran;
-  if (terminal_ >= 0) ran.err = read_terminal(terminal_);
+  if (terminal_ >= 0) {
+    while (read_more(terminal_, seen_)) {
+    }
+    ::close(terminal_);
+    std::erase(seen_, '\r');
+    ran.err = std::move(seen_);
+  }
+  if (drain_ >= 0) {
+    feed(feed_, input_);
+    ran.out = drain(drain_);
+  }
   int status = 0;
   while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
   }
+  ran.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
   ran.status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+  if (drain_ >= 0) return ran;
   ran.out = read_file(out_);
   if (terminal_ < 0) ran.err = read_file(err_);
   return ran;
@@ -66,6 +111,11 @@ void Running::send(int signal) const {
 
 void Running::wait_for_output(std::string_view text) const {
   while (read_file(out_).find(text) == std::string::npos) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+}
+
+void Running::wait_for_terminal(std::string_view text) {
+  while (seen_.find(text) == std::string::npos && read_more(terminal_, seen_)) {
+  }
 }
 
 Sandbox::Sandbox() {
@@ -98,6 +148,15 @@ Running Sandbox::launch(const std::vector<std::string>& words, const How& how) {
   const int terminal = how.terminal ? open_terminal() : -1;
   const std::string error_path = how.terminal ? ::ptsname(terminal) : err;
 
+  int input_pipe[2] = {-1, -1};
+  int output_pipe[2] = {-1, -1};
+  if (how.non_blocking) {
+    if (::pipe2(input_pipe, O_CLOEXEC) != 0 || ::pipe2(output_pipe, O_CLOEXEC) != 0)
+      throw std::runtime_error("no pipe");
+    ::fcntl(input_pipe[0], F_SETFL, O_NONBLOCK);
+    ::fcntl(output_pipe[1], F_SETFL, O_NONBLOCK);
+  }
+
   const pid_t pid = ::fork();
   if (pid == 0) {
     const auto redirect = [](const std::string& path, int flags, int to) {
@@ -105,14 +164,24 @@ Running Sandbox::launch(const std::vector<std::string>& words, const How& how) {
       if (fd < 0 || ::dup2(fd, to) < 0) ::_exit(99);
       ::close(fd);
     };
-    redirect(in, O_RDONLY, 0);
-    redirect(out, O_WRONLY | O_CREAT | O_TRUNC, 1);
-    redirect(error_path, O_WRONLY | O_CREAT, 2);
+    if (how.non_blocking) {
+      ::dup2(input_pipe[0], 0);
+      ::dup2(output_pipe[1], 1);
+      ::dup2(output_pipe[1], 2);
+    } else {
+      redirect(in, O_RDONLY, 0);
+      redirect(out, O_WRONLY | O_CREAT | O_TRUNC, 1);
+      redirect(error_path, O_WRONLY | O_CREAT, 2);
+    }
     if (::chdir(place.c_str()) != 0) ::_exit(98);
+    if (how.user && (::setgroups(0, nullptr) != 0 || ::setgid(*how.user) != 0 || ::setuid(*how.user) != 0)) ::_exit(96);
     ::execvpe(arguments[0], arguments.data(), variables.data());
     ::_exit(97);
   }
-  return {pid, out, err, terminal};
+  if (!how.non_blocking) return {pid, out, err, terminal};
+  ::close(input_pipe[0]);
+  ::close(output_pipe[1]);
+  return {pid, input_pipe[1], how.input, output_pipe[0]};
 }
 
 Running Sandbox::start(std::vector<std::string> words, const How& how) {
@@ -134,6 +203,10 @@ nlohmann::json Sandbox::json(std::vector<std::string> words) {
   nlohmann::json value = nlohmann::json::parse(ran.out, nullptr, false);
   EXPECT_FALSE(value.is_discarded()) << ran.out << ran.err;
   return value;
+}
+
+void Sandbox::open_to_all() const {
+  std::filesystem::permissions(directory_.path(), std::filesystem::perms(0755));
 }
 
 void Sandbox::write(const std::string& name, std::string_view text) const {

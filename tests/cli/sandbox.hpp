@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,6 +21,7 @@ namespace larder::test {
 // What became of a process.
 struct Ran {
   int status = -1;  // 128 + signal if a signal ended it
+  int signal = 0;   // that ended it
   std::string out;
   std::string err;
 };
@@ -31,23 +33,38 @@ struct How {
   std::filesystem::path directory = {};                 // empty: the sandbox's
   bool terminal = false;                                // standard error is a terminal
   std::string output = {};                              // a file for standard output, e.g. /dev/full
+  // Standard input, and output and error together, are pipes in non-blocking mode. The input comes late, and the output
+  // is not read before its pipe is full.
+  bool non_blocking = false;
+  std::optional<uid_t> user = {};  // who runs it; takes root
 };
+
+// Somebody who is bound by the modes of files, as root is not.
+[[nodiscard]] std::optional<uid_t> ordinary_user();
 
 // A process that runs.
 class Running {
  public:
   Running(pid_t pid, std::filesystem::path out, std::filesystem::path err, int terminal)
       : pid_(pid), out_(std::move(out)), err_(std::move(err)), terminal_(terminal) {}
+  Running(pid_t pid, int feed, std::string input, int drain)
+      : pid_(pid), feed_(feed), input_(std::move(input)), drain_(drain) {}
   Ran wait();
   void send(int signal) const;
   // Waits until it has printed `text`.
   void wait_for_output(std::string_view text) const;
+  // Waits until it has told the terminal `text`.
+  void wait_for_terminal(std::string_view text);
 
  private:
   pid_t pid_;
   std::filesystem::path out_;
   std::filesystem::path err_;
-  int terminal_;
+  int terminal_ = -1;
+  std::string seen_;  // on the terminal, so far
+  int feed_ = -1;     // non-blocking pipes
+  std::string input_;
+  int drain_ = -1;
 };
 
 class Sandbox : public testing::Test {
@@ -64,6 +81,8 @@ class Sandbox : public testing::Test {
 
   [[nodiscard]] std::filesystem::path work() const { return directory_.path() / "work"; }
   [[nodiscard]] std::filesystem::path store() const { return directory_.path() / "store"; }
+  // Lets other users reach what is in here.
+  void open_to_all() const;
   void write(const std::string& name, std::string_view text) const;
   [[nodiscard]] std::string read(const std::string& name) const;
   [[nodiscard]] std::size_t lines(const std::string& name) const;  // 0 if there is no such file

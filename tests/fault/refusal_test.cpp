@@ -178,6 +178,24 @@ TEST(RealFileSystem, AProcessThatMayNotMakeLargeFilesGetsEveryResult) {
   }
 }
 
+TEST(RealFileSystem, OneThatFilledUpStillServesWhatItHolds) {
+  test::TemporaryDirectory directory;
+  expect_zero_or_no_namespaces(in_namespace([&] {
+    if (::mount("tmpfs", directory.path().c_str(), "tmpfs", 0, "size=64m") != 0) return 77;
+    const Key key{"k"};
+    {
+      Cache cache = Cache::open(options_for(directory.path() / "store")).value();
+      cache.put(key, std::string("value"));
+    }
+    std::ofstream fill(directory.path() / "fill");
+    while (fill << std::string(1 << 20, 'f') << std::flush) {
+    }
+    Cache cache = Cache::open(options_for(directory.path() / "store")).value();
+    if (!cache.stats().degraded.empty()) return 2;
+    return cache.get<std::string>(key) ? 0 : 3;
+  }));
+}
+
 TEST(RealFileSystem, OneTooFullForAnythingLeavesTheMemoryTier) {
   test::TemporaryDirectory directory;
   expect_zero_or_no_namespaces(in_namespace([&] {

@@ -56,6 +56,23 @@ TEST(File, ReadsShortOnlyAtTheEnd) {
   EXPECT_EQ(file.read_at(3, buffer).value(), 0U);
 }
 
+TEST(File, AUsersFileIsReadBehindLinksAndWhatHasNoContentIsRefusedWithoutWaiting) {
+  const test::TemporaryDirectory directory;
+  std::ofstream(directory.path() / "f") << "abc";
+  std::filesystem::create_symlink("f", directory.path() / "link");
+  EXPECT_EQ(File::open_regular(directory.path() / "link").value().size().value(), 3U);
+  EXPECT_FALSE(File::open(directory.path() / "link", O_RDONLY)) << "the store's own files are no links";
+  ASSERT_EQ(::mkfifo((directory.path() / "fifo").c_str(), 0600), 0);
+  for (const std::filesystem::path& path :
+       {directory.path() / "fifo", directory.path(), std::filesystem::path("/dev/null")}) {
+    const Result<File> file = File::open_regular(path);
+    ASSERT_FALSE(file);
+    EXPECT_EQ(std::string(file.error().what()).find(path.string() + " is "), 0U) << file.error().what();
+    EXPECT_NE(file.error().help(), "");
+  }
+  EXPECT_EQ(File::open_regular(directory.path() / "absent").error().code(), Errc::not_found);
+}
+
 TEST(File, AMissingFileIsNotFoundAndTheErrorNamesIt) {
   const test::TemporaryDirectory directory;
   const Result<File> file = File::open(directory.path() / "absent", O_RDONLY);

@@ -10,7 +10,10 @@
 #include <atomic>
 #include <cerrno>
 #include <csignal>
+#include <string_view>
 #include <utility>
+
+#include "transfer.hpp"
 
 extern char** environ;
 
@@ -83,36 +86,25 @@ struct Pipe {
 
 std::vector<char*> arguments_of(const std::vector<std::string>& command) {
   std::vector<char*> arguments;
+  arguments.reserve(command.size() + 1);
   for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
   arguments.push_back(nullptr);
   return arguments;
-}
-
-bool write_all(int fd, const char* bytes, std::size_t length) {
-  while (length > 0) {
-    const ssize_t written = ::write(fd, bytes, length);
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return false;
-    bytes += written;
-    length -= static_cast<std::size_t>(written);
-  }
-  return true;
 }
 
 // Reads once from the pipe, hands the bytes on to `to`, and keeps them in `kept`. Closes the pipe at its end, or when
 // nobody takes the bytes: the child is told as it would be without us, by SIGPIPE.
 void move_some(Pipe& pipe, int to, std::string& kept, std::uint64_t bytes_max, Ended& ended) {
   std::array<char, 65536> buffer;
-  const ssize_t got = ::read(pipe.read_end, buffer.data(), buffer.size());
-  if (got < 0 && errno == EINTR) return;
+  const ssize_t got = read_some(pipe.read_end, buffer);
   if (got <= 0) return pipe.close_read();
-  const auto length = static_cast<std::size_t>(got);
-  if (!write_all(to, buffer.data(), length)) {
+  const std::string_view bytes(buffer.data(), static_cast<std::size_t>(got));
+  if (write_all(to, bytes) != 0) {
     ended.output_refused = true;
     return pipe.close_read();
   }
-  if (ended.standard_output.size() + ended.standard_error.size() + length > bytes_max) ended.too_large = true;
-  if (!ended.too_large) kept.append(buffer.data(), length);
+  if (ended.standard_output.size() + ended.standard_error.size() + bytes.size() > bytes_max) ended.too_large = true;
+  if (!ended.too_large) kept.append(bytes);
 }
 
 }  // namespace
@@ -134,6 +126,12 @@ Ended run_recorded(const std::vector<std::string>& command, int input, std::uint
   pid_t child = 0;
   ended.start_error =
       ::posix_spawnp(&child, command[0].c_str(), &actions, nullptr, arguments_of(command).data(), environ);
+  if (ended.start_error == ENOEXEC) {
+    // A script that names no interpreter: like a shell, and like become(), we have sh find and run it.
+    std::vector<std::string> script = {"/bin/sh", "-c", "exec \"$0\" \"$@\""};
+    script.insert(script.end(), command.begin(), command.end());
+    ended.start_error = ::posix_spawn(&child, "/bin/sh", &actions, nullptr, arguments_of(script).data(), environ);
+  }
   ::posix_spawn_file_actions_destroy(&actions);
   if (ended.start_error != 0) return ended;
   g_child.store(child);
@@ -142,14 +140,21 @@ Ended run_recorded(const std::vector<std::string>& command, int input, std::uint
   out.close_write();
   err.close_write();
 
+  int status = 0;
+  bool reaped = false;
   while (out.read_end >= 0 || err.read_end >= 0) {
+    // Once interrupted we wait for the command, and no longer for those to whom it left its output.
+    const bool interrupted = g_signal.load() != 0;
+    reaped = reaped || (interrupted && ::waitpid(child, &status, WNOHANG) == child);
     std::array<pollfd, 2> ends = {{{out.read_end, POLLIN, 0}, {err.read_end, POLLIN, 0}}};
-    if (::poll(ends.data(), ends.size(), -1) < 0) continue;  // only EINTR is possible
+    constexpr int k_look_ms = 50;
+    const int ready = ::poll(ends.data(), ends.size(), reaped ? 0 : interrupted ? k_look_ms : -1);
+    if (ready < 0) continue;  // only EINTR is possible
     if (ends[0].revents != 0) move_some(out, STDOUT_FILENO, ended.standard_output, bytes_max, ended);
     if (ends[1].revents != 0) move_some(err, STDERR_FILENO, ended.standard_error, bytes_max, ended);
+    if (reaped) break;
   }
-  int status = 0;
-  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  while (!reaped && ::waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
   g_child.store(0);
   ended.killed = WIFSIGNALED(status);

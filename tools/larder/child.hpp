@@ -19,9 +19,9 @@ struct Ended {
   std::string standard_error;
 };
 
-// Starts the command with `input` as its standard input and waits until it has ended and its output is closed.
-// Signals that ask us to end are passed on to it. At most `bytes_max` bytes of output are kept in memory.
-// REQUIRES: !command.empty(); one call at a time in the process.
+// Starts the command with `input` as its standard input and waits until it has ended and its output is closed, by
+// everyone to whom it left it. Signals that ask us to end are passed on to it; we then wait for it alone. At most
+// `bytes_max` bytes of output are kept in memory. REQUIRES: !command.empty(); one call at a time in the process.
 [[nodiscard]] Ended run_recorded(const std::vector<std::string>& command, int input, std::uint64_t bytes_max);
 
 // Becomes the command: it answers to our parent itself, with everything we inherited but standard input. Returns an

@@ -16,24 +16,27 @@ struct ClearOptions {
   bool yes = false;
 };
 
-int run(const Globals& globals, const ClearOptions& options) {
-  Cache cache = open_existing(globals);
-  const std::uint64_t entries = cache.entries().size();
-  const std::string directory = cache.directory().string();
-  if (!options.yes) {
-    if (::isatty(STDIN_FILENO) != 1) {
-      throw Failure{Exit::usage, fmt::format("{} entries of {} would be removed", entries, directory),
-                    "larder clear --yes"};
-    }
-    write_error(fmt::format("Remove {} entries of {}? [y/N] ", entries, directory));
-    std::string answer;
-    std::getline(std::cin, answer);
-    if (answer != "y" && answer != "yes") throw Failure{Exit::failed, "nothing was removed", ""};
+void confirm(const Globals& globals, std::uint64_t entries, const std::string& directory) {
+  if (::isatty(STDIN_FILENO) != 1) {
+    throw Failure{Exit::usage, fmt::format("{} entries of {} would be removed", entries, directory),
+                  next_command(globals, "clear --yes")};
   }
-  cache.clear();
+  write_error(fmt::format("Remove {} entries of {}? [y/N] ", entries, directory));
+  std::string answer;
+  std::getline(std::cin, answer);
+  if (answer != "y" && answer != "yes") throw Failure{Exit::failed, "nothing was removed", "answer y, or give --yes"};
+}
+
+int run(const Globals& globals, const ClearOptions& options) {
+  std::optional<Cache> cache = open_existing(globals);
+  const std::uint64_t entries = cache ? cache->entries().size() : 0;
+  if (cache) {
+    if (!options.yes) confirm(globals, entries, cache->directory().string());
+    cache->clear();
+  }
   if (globals.json) {
     print_json({{"removed", entries}});
-  } else {
+  } else if (cache) {
     say(globals, fmt::format("removed {} entries", entries));
   }
   return 0;
@@ -41,12 +44,13 @@ int run(const Globals& globals, const ClearOptions& options) {
 
 }  // namespace
 
-const Verb k_clear = {"clear", "Remove every entry, for every process",
-                      "Asks first on a terminal; elsewhere --yes is needed.\n\nExample:\n  larder clear --yes",
-                      [](CLI::App& verb) -> Action {
-                        auto options = std::make_shared<ClearOptions>();
-                        verb.add_flag("--yes", options->yes, "do not ask");
-                        return [options](const Globals& globals) { return run(globals, *options); };
-                      }};
+const Verb k_clear = {
+    "clear", "[OPTION]...", "Remove every entry, for every process",
+    "Asks first on a terminal; elsewhere --yes is needed, else it ends with 2.\n\nExample:\n  larder clear --yes",
+    [](CLI::App& verb) -> Action {
+      auto options = std::make_shared<ClearOptions>();
+      verb.add_flag("--yes", options->yes, "do not ask");
+      return [options](const Globals& globals) { return run(globals, *options); };
+    }};
 
 }  // namespace larder::tool

@@ -1,5 +1,4 @@
 // `larder doctor`: what could keep the store from working here, each line with its cure.
-#include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -53,57 +52,61 @@ Mount mount_of(const std::filesystem::path& path) {
   return found;
 }
 
-// The directory itself, or where it does not exist the nearest one above it.
+// The directory itself, or where it does not exist the nearest thing above it that does.
 std::filesystem::path nearest(const std::filesystem::path& directory) {
   std::error_code ignored;
   std::filesystem::path path = std::filesystem::absolute(directory);
-  while (!std::filesystem::is_directory(path, ignored) && path != path.parent_path()) path = path.parent_path();
+  // A link that leads nowhere is there, and in the way.
+  while (!std::filesystem::exists(std::filesystem::symlink_status(path, ignored)) && path != path.parent_path()) {
+    path = path.parent_path();
+  }
   return path;
 }
 
+// `own`: it is the store's directory, which has to be the user's alone.
 Check check_permissions(const std::filesystem::path& place, bool own) {
+  const std::string name = place.string();
+  const uid_t user = ::geteuid();
   struct stat status {};
-  if (::stat(place.c_str(), &status) != 0) {
-    return {State::fail, "permissions", fmt::format("{}: {}", place.string(), std::strerror(errno)),
-            "name another directory with --dir or LARDER_DIR"};
+  if (::stat(name.c_str(), &status) != 0) {
+    return {State::fail, "permissions", fmt::format("{}: {}", name, std::strerror(errno)), k_other_directory};
   }
-  if (::access(place.c_str(), R_OK | W_OK | X_OK) != 0) {
-    return {State::fail, "permissions", fmt::format("{} may not be written: {}", place.string(), std::strerror(errno)),
-            fmt::format("chown {} {}", ::geteuid(), place.string())};
+  if (!S_ISDIR(status.st_mode)) {
+    return {State::fail, "permissions", fmt::format("{} is not a directory", name), k_other_directory};
   }
-  if (own && status.st_uid != ::geteuid()) {
-    return {State::fail, "permissions", fmt::format("{} belongs to user {}", place.string(), status.st_uid),
-            fmt::format("chown -R {} {}", ::geteuid(), place.string())};
+  const std::string give = fmt::format("{}, or make it yours: sudo chown -R {} {}", k_other_directory, user, name);
+  if (own && status.st_uid != user) {
+    return {State::fail, "permissions", fmt::format("{} belongs to user {}, not {}", name, status.st_uid, user), give};
+  }
+  if (::access(name.c_str(), R_OK | W_OK | X_OK) != 0) {
+    const std::string cure = errno != EACCES         ? k_other_directory
+                             : status.st_uid == user ? fmt::format("chmod u+rwx {}", name)
+                                                     : give;
+    return {State::fail, "permissions", fmt::format("{} may not be written: {}", name, std::strerror(errno)), cure};
   }
   if (own && (status.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
-    return {State::warn, "permissions", fmt::format("other users may write {}", place.string()),
-            fmt::format("chmod go-w {}", place.string())};
+    return {State::fail, "permissions", fmt::format("other users may write {}", name),
+            fmt::format("chmod go-w {}", name)};
   }
-  return {State::ok, "permissions", fmt::format("{} may be read and written", place.string()), ""};
+  return {State::ok, "permissions", fmt::format("{} may be read and written", name), ""};
 }
 
-// Tries what the store lives on: locks that belong to an open file. The file has no name and is gone when closed.
-Check check_locks(const std::filesystem::path& place) {
-  const int fd = ::open(place.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-  if (fd < 0) {
-    return {State::fail, "locks", fmt::format("no file can be made in {}: {}", place.string(), std::strerror(errno)),
-            "name another directory with --dir or LARDER_DIR"};
+// Of the store's directory and those in it the first that cannot be used, or that all can.
+Check check_all_permissions(const std::filesystem::path& directory) {
+  Check check = check_permissions(directory, true);
+  for (const char* inside : {"v1", "v1/seg", "v1/locks"}) {
+    const std::filesystem::path place = directory / inside;
+    std::error_code ignored;
+    if (check.state != State::ok || !std::filesystem::exists(place, ignored)) break;
+    if (Check other = check_permissions(place, false); other.state != State::ok) check = std::move(other);
   }
-  struct flock lock {};
-  lock.l_type = F_WRLCK;
-  lock.l_len = 1;
-  const bool locked = ::fcntl(fd, F_OFD_SETLK, &lock) == 0;
-  const int code = errno;
-  ::close(fd);
-  if (locked) return {State::ok, "locks", "byte-range locks work", ""};
-  return {State::fail, "locks", fmt::format("byte-range locks fail: {}", std::strerror(code)),
-          "name a directory on a local disk with --dir or LARDER_DIR"};
+  return check;
 }
 
 Check check_space(const std::filesystem::path& place, const Stats* stats) {
   std::error_code code;
   const std::filesystem::space_info space = std::filesystem::space(place, code);
-  if (code) return {State::fail, "space", code.message(), "name another directory with --dir or LARDER_DIR"};
+  if (code) return {State::fail, "space", code.message(), k_other_directory};
   const std::string free = format_size(space.available);
   if (stats == nullptr) return {State::ok, "space", free + " free", ""};
   const std::uint64_t missing = stats->store_limit - std::min(stats->store_limit, stats->store_bytes);
@@ -147,16 +150,55 @@ Check check_files() {
   return {State::ok, "open files", fmt::format("a process may have {}", limit.rlim_cur), ""};
 }
 
-Check check_store(const Stats& stats) {
+constexpr const char* k_free_space = "free some space there, or name another directory with --dir or LARDER_DIR";
+
+Check check_store(const Globals& globals, const Stats& stats) {
   const std::uint64_t damaged = stats[Counter::fault_damaged_record] + stats[Counter::fault_damaged_file];
   if (damaged > 0) {
     return {State::warn, "store", fmt::format("{} damaged records or files were met since it was made", damaged),
-            "larder verify"};
+            next_command(globals, "verify")};
   }
   return {State::ok, "store",
           fmt::format("format 1, {} segments, index made {} times after a restart or damage", stats.store_segments,
                       stats[Counter::rebuilt]),
           ""};
+}
+
+Check check_index(const Stats& stats) {
+  if (const std::uint64_t forgotten = stats[Counter::index_evicted]; forgotten > 0) {
+    return {State::warn, "index", fmt::format("{} entries were forgotten because the index was full", forgotten),
+            "make a new store with a larger limit (Options::store): the index does not grow afterwards"};
+  }
+  return {State::ok, "index", "no entry was forgotten for want of room in it", ""};
+}
+
+// The store is not used: `error` says why.
+Check refused(const char* name, const Error& error, const std::string& otherwise) {
+  const std::string cure = error.code() == Errc::no_space                 ? k_free_space
+                           : error.code() == Errc::unsupported_filesystem ? error.help()
+                           : error.code() == Errc::incompatible_format    ? error.help()
+                                                                          : otherwise;
+  return {State::fail, name, error.what(), cure};
+}
+
+// Does what the first `larder exec` would do, in a directory that is gone afterwards.
+Check check_trial(const std::filesystem::path& place) {
+  std::string scratch = (place / ".larder-doctor-XXXXXX").string();
+  if (::mkdtemp(scratch.data()) == nullptr) {
+    return {State::fail, "trial",
+            fmt::format("no directory can be made in {}: {}", place.string(), std::strerror(errno)), k_other_directory};
+  }
+  Check check = [&]() -> Check {
+    Result<Cache> cache = open_store(scratch);
+    if (!cache) return refused("trial", cache.error(), k_other_directory);
+    const Key key("trial");
+    cache->put(key, std::string("value"));
+    if (!cache->contains(key)) return refused("trial", why_not_stored(*cache), k_other_directory);
+    return {State::ok, "trial", fmt::format("a store in {} works", place.string()), ""};
+  }();
+  std::error_code ignored;
+  std::filesystem::remove_all(scratch, ignored);
+  return check;
 }
 
 int print_checks(const Globals& globals, const std::vector<Check>& checks) {
@@ -182,41 +224,41 @@ int run(const Globals& globals) {
   const std::filesystem::path directory = store_path(globals);
   const std::filesystem::path place = nearest(directory);
   const Mount mount = mount_of(place);
-  std::vector<Check> checks;
-  const bool exists = store_exists(directory);
-  std::optional<Result<Cache>> cache;
-  std::optional<Stats> stats;
+  std::vector<Check> checks = {{State::ok, "file system", fmt::format("{} on {}", mount.type, mount.point), ""}};
+  const bool own = place == std::filesystem::absolute(directory);
+  checks.push_back(own ? check_all_permissions(directory) : check_permissions(place, false));
+  // What comes now takes a directory that may be read and written.
+  const bool usable = checks.back().state == State::ok;
+  const bool exists = usable && own && store_exists(directory);
   if (exists) {
-    cache = open_store(directory);
-    if (*cache) stats = (*cache)->shared_stats();
+    const Result<Cache> cache = open_store(directory);
+    const Stats stats = cache ? cache->shared_stats() : Stats{};
+    checks.push_back(check_space(place, cache ? &stats : nullptr));
+    if (cache) {
+      checks.push_back(check_store(globals, stats));
+      checks.push_back(check_index(stats));
+    } else {
+      checks.push_back(refused("store", cache.error(),
+                               fmt::format("rm -r {} (what it holds is computed again)", (directory / "v1").string())));
+    }
+  } else if (usable) {
+    checks.push_back(check_space(place, nullptr));
+    checks.push_back({State::ok, "store", no_store_yet(directory), ""});
   }
-  const bool refused = cache && !*cache;
-  checks.push_back({State::ok, "file system", fmt::format("{} on {}", mount.type, mount.point), ""});
-  if (refused && cache->error().code() == Errc::unsupported_filesystem) {
-    checks.back().state = State::fail;
-    checks.back().cure = cache->error().help();
-  }
-  checks.push_back(check_permissions(place, exists));
-  checks.push_back(check_space(place, stats ? &*stats : nullptr));
-  checks.push_back(check_locks(place));
+  if (usable) checks.push_back(check_trial(place));
   checks.push_back(check_mappings());
   checks.push_back(check_files());
-  if (refused) {
-    checks.push_back({State::fail, "store", cache->error().what(), cache->error().help()});
-  } else if (stats) {
-    checks.push_back(check_store(*stats));
-  }
   const int status = print_checks(globals, checks);
-  require_store(directory);
-  return status;
+  return status == static_cast<int>(Exit::ok) && !exists ? static_cast<int>(Exit::no_store) : status;
 }
 
 }  // namespace
 
 const Verb k_doctor = {
-    "doctor", "Check what could keep the store from working here",
-    "Ends with 0 if all is well, 4 if something is worth a look, 1 if something has to be cured, 5 if there is\n"
-    "no store yet. Nothing is changed.\n\nExample:\n  larder doctor --dir /var/cache/fit",
+    "doctor", "[OPTION]...", "Check what could keep the store from working here",
+    "Ends with 0 if all is well, 5 if all is well and there is no store yet, 4 if something is worth a look, 1 if\n"
+    "something has to be cured. Opens the store as every program does, and makes one in a directory that is gone\n"
+    "afterwards, as the first `larder exec` would.\n\nExample:\n  larder doctor --dir /var/cache/fit",
     [](CLI::App&) -> Action { return run; }};
 
 }  // namespace larder::tool

@@ -4,14 +4,20 @@
 // not there, in our place. Once the command has run it is never run again, whatever happens to its result.
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <condition_variable>
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <mutex>
+#include <thread>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "arguments.hpp"
 #include "child.hpp"
 #include "output_files.hpp"
 #include "recording.hpp"
@@ -22,11 +28,18 @@
 namespace larder::tool {
 namespace {
 
+constexpr const char* k_words = "[OPTION]... -- COMMAND [ARG]...";
 constexpr const char* k_example =
     R"(The result is found again by the words of the command, the working directory, the values of every --env, the
 contents of every --file, and the names of every --out. Name what the command depends on: larder does not guess.
 Standard input is empty, unless --stdin makes its content part of what is depended on. Standard output is replayed
 before standard error. Not kept: what fails (see --store-failures), what a signal ended, what did not write its --out.
+
+Like $(...) of a shell, it waits until everyone who holds the command's output has closed it. A daemon that the
+command leaves behind is not waited for if its output goes elsewhere: daemon >/dev/null 2>&1 &
+
+Ends as the command did, with 128 + the signal if one killed it. 125: --require-cache and no cache, 126: the command
+cannot be run, 127: there is no such command. --json tells on one line of standard error what became of it.
 
 Example:
   larder exec --file data.csv --out model.bin --ttl 7d -- ./train.py data.csv)";
@@ -44,8 +57,30 @@ bool disabled() {
 
 Failure start_failure(const Request& request, int code) {
   const std::string command = printable(request.command[0]);
-  if (code == ENOENT) return {Exit::command_not_found, command + ": command not found", ""};
-  return {Exit::not_executable, fmt::format("{} cannot be run: {}", command, std::strerror(code)), ""};
+  std::error_code ignored;
+  const bool is_path = command.find('/') != std::string::npos;
+  if (is_path && std::filesystem::is_directory(request.command[0], ignored)) {
+    return {Exit::not_executable, command + " cannot be run: it is a directory", "name a file in it"};
+  }
+  if (code == ENOENT && is_path && std::filesystem::exists(request.command[0], ignored)) {
+    return {Exit::not_executable, command + " cannot be run: its interpreter is not there",
+            "correct its first line, or run it as: INTERPRETER " + command};
+  }
+  if (code == ENOENT) {
+    return {Exit::command_not_found, command + ": command not found",
+            "it is a file, by its path or in a directory of PATH; what a shell has built in is run by: sh -c '...'"};
+  }
+  return {Exit::not_executable, fmt::format("{} cannot be run: {}", command, std::strerror(code)),
+          code == EACCES ? "chmod +x " + command : ""};
+}
+
+// The fingerprints of the results that our ancestors are computing: a command that asks for one of them would wait for
+// itself.
+constexpr const char* k_chain = "LARDER_EXEC_CHAIN";
+
+std::string chain() {
+  const char* value = std::getenv(k_chain);
+  return value == nullptr ? "" : value;
 }
 
 // Returns only by throwing: either the command takes our place, or it cannot be started.
@@ -53,14 +88,44 @@ Failure start_failure(const Request& request, int code) {
   throw start_failure(request, become(request.command, input.descriptor()));
 }
 
-// The cache is of no use: says why and runs without.
-[[noreturn]] void fail_open(const Request& request, const Input& input, const std::string& reason) {
+// One line about what is wrong with the cache, and what helps; with --json the event.
+void warn_of(const Globals& globals, const char* event, const char* words, const Error& reason) {
+  if (globals.json) return say_json({{"event", event}, {"reason", reason.what()}, {"help", reason.help()}});
+  warn(fmt::format("{}: {}{}", words, reason.what(),
+                   reason.help().empty() ? "" : fmt::format(" (help: {})", reason.help())));
+}
+
+// The cache is of no use: says why, and runs without.
+[[noreturn]] void fail_open(const Globals& globals, const Request& request, const Input& input, const Error& reason) {
   if (request.require_cache) {
-    throw Failure{Exit::cache_required, reason, "larder doctor; without --require-cache the command runs uncached"};
+    throw Failure{Exit::cache_required, reason.what(),
+                  fmt::format("{}{}without --require-cache the command runs uncached", reason.help(),
+                              reason.help().empty() ? "" : "; ")};
   }
-  warn(fmt::format("running uncached: {}", reason));
+  warn_of(globals, "uncached", "running uncached", reason);
   run_uncached(request, input);
 }
+
+// Says once, to a terminal, that another process computes what we ask for: the wait may be as long as the command.
+class WaitNotice {
+ public:
+  WaitNotice(const Globals& globals, const Cache& cache) {
+    if (globals.quiet || globals.json || !error_is_terminal()) return;
+    thread_ = std::jthread([&globals, &cache](const std::stop_token& stop) {
+      std::mutex mutex;
+      std::condition_variable_any stopped;
+      std::unique_lock lock(mutex);
+      do {
+        stopped.wait_for(lock, stop, std::chrono::seconds(1), [] { return false; });
+        if (stop.stop_requested()) return;
+      } while (cache.stats()[Counter::lease_waited] == 0);  // a large result may take a second to be read
+      say(globals, "waiting for another process that runs the same command");
+    });
+  }
+
+ private:
+  std::jthread thread_;
+};
 
 // Tells what became of the command: on a terminal in words, with --json always and as one line.
 void tell(const Globals& globals, const char* event, const Key& key, nlohmann::json more, const std::string& words) {
@@ -81,13 +146,16 @@ std::uint64_t result_bytes_max(const Cache& cache) {
 
 int replay(const Globals& globals, const Request& request, const Input& input, const Key& key,
            const Ref<ExecResult>& result) {
-  if (result->files.size() != request.outputs.size()) fail_open(request, input, "the stored result lacks a file");
-  for (std::size_t i = 0; i < request.outputs.size(); ++i) {
-    const ExecResult::File& file = result->files[i];
-    // What is written is what was asked for, whatever the record says.
-    if (file.path != request.outputs[i]) fail_open(request, input, "the stored result is of other files");
-    if (const auto done = restore(request.outputs[i], file.mode, file.bytes); !done) {
-      fail_open(request, input, done.error().what());
+  // What is written is what was asked for, whatever the record says.
+  const auto same = [](const std::string& path, const ExecResult::File& file) { return path == file.path; };
+  if (!std::ranges::equal(request.outputs, result->files, same)) {
+    fail_open(
+        globals, request, input,
+        Error(Errc::damaged, "the stored result is of other files", next_command(globals, "rm " + short_name(key))));
+  }
+  for (const ExecResult::File& file : result->files) {
+    if (const auto done = restore(std::string(file.path), file.mode, file.bytes); !done) {
+      fail_open(globals, request, input, done.error());
     }
   }
   print(result->standard_output);
@@ -123,12 +191,22 @@ std::string summary(const Recording& recording) {
   return text;
 }
 
+// Dies of the signal that killed the command when we were both told to end: a shell that runs us in a loop goes on
+// after an exit status, whatever it is, and stops after a signal.
+void end_as(int signal, Cache& cache, Claim<ExecResult>& claim) {
+  claim.abandon();
+  cache.flush();
+  std::signal(signal, SIG_DFL);
+  std::raise(signal);
+}
+
 // Runs the command and publishes what it did. From its start on, nothing that goes wrong changes its status or runs
 // it again.
 int record(const Globals& globals, const Request& request, const Input& input, Cache& cache, const Key& key,
            Claim<ExecResult>& claim) {
   const OutputFiles outputs(request.outputs);
   const std::uint64_t bytes_max = result_bytes_max(cache);
+  ::setenv(k_chain, (chain() + key.fingerprint().hex() + ":").c_str(), 1);
   Ended ended = run_recorded(request.command, input.descriptor(), bytes_max);
   if (ended.start_error != 0) throw start_failure(request, ended.start_error);
   try {
@@ -150,9 +228,12 @@ int record(const Globals& globals, const Request& request, const Input& input, C
       tell(globals, "stored", key, {{"cost_ns", result.cost().count()}},
            fmt::format("stored {} ({}{})", short_name(key), format_duration(result.cost()), sizes));
     }
+  } catch (const Error& error) {
+    warn_of(globals, "not_stored", "the result was not stored", error);
   } catch (const std::exception& error) {
-    warn(fmt::format("the result was not stored: {}", error.what()));
+    warn_of(globals, "not_stored", "the result was not stored", Error(Errc::io, error.what()));
   }
+  if (ended.killed && ended.interrupted) end_as(ended.status - 128, cache, claim);
   if (ended.output_refused && ended.status == 0) return static_cast<int>(Exit::failed);
   return ended.status;
 }
@@ -160,14 +241,21 @@ int record(const Globals& globals, const Request& request, const Input& input, C
 int run(const Globals& globals, const ExecOptions& options) {
   if (!options.misplaced.empty()) {
     throw Failure{Exit::usage, fmt::format("`{}` stands before `--`", printable(options.misplaced[0])),
-                  "larder exec [OPTION]... -- COMMAND [ARG]..."};
+                  fmt::format("larder exec {}", k_words)};
   }
   if (globals.command.empty()) {
     throw Failure{Exit::usage, "no command was given", "larder exec -- COMMAND [ARG]..."};
   }
+  for (const std::string& name : options.request.variables) {
+    const std::size_t equals = name.find('=');
+    if (equals == std::string::npos) continue;
+    throw Failure{
+        Exit::usage, fmt::format("--env takes the name of a variable, not `{}`", printable(name)),
+        fmt::format("{} larder exec --env {} -- COMMAND [ARG]...", printable(name), printable(name.substr(0, equals)))};
+  }
   Request request = options.request;
   request.command = globals.command;
-  request.ttl = parse_duration(options.ttl).value();
+  request.ttl = parse_ttl(options.ttl);
   std::ranges::sort(request.outputs);
   request.outputs.erase(std::unique(request.outputs.begin(), request.outputs.end()), request.outputs.end());
   const Input input(request.standard_input);
@@ -178,10 +266,17 @@ int run(const Globals& globals, const ExecOptions& options) {
   std::optional<Claim<ExecResult>> claim;
   try {
     key = key_of(request, input.digest());
+    if (chain().find(key->fingerprint().hex()) != std::string::npos) {
+      throw Error(Errc::cycle, "the command asks, through others, for its own result",
+                  "give the inner one another --key, or LARDER_DISABLE=1");
+    }
     cache = open_store(store_path(globals)).value();
+    const WaitNotice notice(globals, *cache);
     claim = cache->claim<ExecResult>(*key);
+  } catch (const Error& error) {
+    fail_open(globals, request, input, error);
   } catch (const std::exception& error) {
-    fail_open(request, input, error.what());
+    fail_open(globals, request, input, Error(Errc::io, error.what()));
   }
   if (claim->ready()) return replay(globals, request, input, *key, claim->value());
   return record(globals, request, input, *cache, *key, *claim);
@@ -190,7 +285,7 @@ int run(const Globals& globals, const ExecOptions& options) {
 }  // namespace
 
 const Verb k_exec = {
-    "exec", "Run a command once, replay what it did ever after", k_example, [](CLI::App& verb) -> Action {
+    "exec", k_words, "Run a command once, replay what it did ever after", k_example, [](CLI::App& verb) -> Action {
       auto options = std::make_shared<ExecOptions>();
       Request& request = options->request;
       const auto many = [&](const char* name, std::vector<std::string>& texts, const char* what) {

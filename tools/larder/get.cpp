@@ -15,12 +15,12 @@ struct GetOptions {
 };
 
 int run(const Globals& globals, const GetOptions& options) {
-  Cache cache = open_existing(globals);
-  const Key key = require_key(cache, options.key);
-  const std::optional<RawValue> value = read_raw(cache, key);
-  if (!value) throw not_found(options.key);
+  Cache cache = require_existing(globals, Exit::not_found);
+  const EntryInfo entry = require_entry(globals, cache, options.key);
+  const std::optional<RawValue> value = read_raw(cache, entry);
+  if (!value) throw not_found(globals, options.key);
   if (globals.json) {
-    print_json({{"key", key.short_text()},
+    print_json({{"key", entry.key.short_text()},
                 {"type", value->type},
                 {"bytes", value->bytes.size()},
                 {"base64", base64(value->bytes)}});
@@ -33,8 +33,9 @@ int run(const Globals& globals, const GetOptions& options) {
 }  // namespace
 
 const Verb k_get = {
-    "get", "Print the bytes of a value",
-    "Bytes, as `put` stores them, and texts are printed as they are; values of other types as they are encoded.\n\n"
+    "get", "[OPTION]... KEY", "Print the bytes of a value",
+    "Bytes, as `put` stores them, and texts are printed as they are; values of other types as they are encoded.\n"
+    "--json carries the bytes in base64. Ends with 3 if there is no such entry.\n\n"
     "Example:\n  larder get greeting > greeting.txt",
     [](CLI::App& verb) -> Action {
       auto options = std::make_shared<GetOptions>();

@@ -13,8 +13,8 @@ struct HasOptions {
 };
 
 int run(const Globals& globals, const HasOptions& options) {
-  Cache cache = open_existing(globals);
-  const bool found = find_key(cache, options.key).has_value();
+  std::optional<Cache> cache = open_existing(globals);
+  const bool found = cache && find_entry(*cache, options.key);
   if (globals.json) print_json({{"found", found}});
   return static_cast<int>(found ? Exit::ok : Exit::not_found);
 }
@@ -22,8 +22,10 @@ int run(const Globals& globals, const HasOptions& options) {
 }  // namespace
 
 const Verb k_has = {
-    "has", "Tell by the exit code whether there is a fresh entry: 0 or 3",
-    "Example:\n  larder has greeting || echo hello | larder put greeting", [](CLI::App& verb) -> Action {
+    "has", "[OPTION]... KEY", "Tell by the exit code whether there is a fresh entry: 0 or 3",
+    "Prints nothing; --json prints {\"found\": true} or false, and ends alike.\n\n"
+    "Example:\n  larder has greeting || echo hello | larder put greeting",
+    [](CLI::App& verb) -> Action {
       auto options = std::make_shared<HasOptions>();
       verb.add_option("KEY", options->key, "a key's text, or name#1234abcd as `larder ls` prints it")->required();
       return [options](const Globals& globals) { return run(globals, *options); };

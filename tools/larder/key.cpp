@@ -7,6 +7,7 @@
 
 #include <larder/codecs.hpp>
 
+#include "arguments.hpp"
 #include "more_words.hpp"
 #include "verbs.hpp"
 
@@ -101,13 +102,14 @@ int run(const Globals& globals, const KeyOptions& options) {
 }  // namespace
 
 const Verb k_key = {
-    "key", "Show how a key is written",
+    "key", "[OPTION]... NAME [ARG]...", "Show how a key is written",
     "An ARG that is a JSON number, string, list, true, false or null is that; any other is a text.\n"
     "So 4096 is a number and '\"4096\"' is a text.\n\n"
     "Example:\n  larder key --version 3 spectrum 4096 hann",
     [](CLI::App& verb) -> Action {
       auto options = std::make_shared<KeyOptions>();
-      verb.add_option("--version", options->version, "the version of the function that computes");
+      verb.add_option("--version", options->version, "the version of the function that computes")
+          ->check(whole_number(0, UINT32_MAX));
       verb.add_option("NAME", options->name, "the name of the computation; up to 16 arguments follow")->required();
       verb.allow_extras();
       return [options, &verb](const Globals& globals) {

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "arguments.hpp"
 #include "store_path.hpp"
 #include "verbs.hpp"
 
@@ -52,8 +53,9 @@ std::string table(const std::vector<EntryInfo>& entries) {
 }
 
 int run(const Globals& globals, const LsOptions& options) {
-  Cache cache = open_existing(globals);
-  std::vector<EntryInfo> entries = cache.entries();
+  std::optional<Cache> cache = open_existing(globals);
+  std::vector<EntryInfo> entries;
+  if (cache) entries = cache->entries();
   std::erase_if(entries, [&](const EntryInfo& entry) { return !matches(options.glob, entry.key); });
   std::ranges::sort(entries, [&](const EntryInfo& a, const EntryInfo& b) { return before(options.sort, a, b); });
   if (options.limit && *options.limit < entries.size()) {
@@ -71,15 +73,17 @@ int run(const Globals& globals, const LsOptions& options) {
 
 }  // namespace
 
-const Verb k_ls = {"ls", "List the entries",
-                   "GLOB is matched with the name, with name#1234abcd and with the text of each key.\n\n"
+const Verb k_ls = {"ls", "[OPTION]... [GLOB]", "List the entries",
+                   "GLOB is matched with the name, with name#1234abcd and with the text of each key. Where nothing was "
+                   "stored yet the\n"
+                   "list is empty, and that is no failure.\n\n"
                    "Example:\n  larder ls --sort cost --limit 10 'exec*'",
                    [](CLI::App& verb) -> Action {
                      auto options = std::make_shared<LsOptions>();
                      verb.add_option("GLOB", options->glob, "list only what matches");
                      verb.add_option("--sort", options->sort, "cost, size, created or key")
                          ->check(CLI::IsMember({"cost", "size", "created", "key"}));
-                     verb.add_option("--limit", options->limit, "list at most so many");
+                     verb.add_option("--limit", options->limit, "list at most so many")->check(whole_number(1));
                      return [options](const Globals& globals) { return run(globals, *options); };
                    }};
 

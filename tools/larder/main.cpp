@@ -1,4 +1,7 @@
 // The command line: global options, the choice of a verb, and what an error looks like.
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <iterator>
 #include <numeric>
@@ -62,6 +65,18 @@ const Verb& find_verb(const std::string& name) {
                 guess ? fmt::format("did you mean `larder {}`?", nearest) : "larder --help"};
 }
 
+// The parser's help, with a first line that says what it cannot know.
+class Help : public CLI::Formatter {
+ public:
+  explicit Help(std::string words) : words_(std::move(words)) {}
+  std::string make_usage(const CLI::App*, std::string name) const override {
+    return fmt::format("Usage: {} {}\n", name, words_);
+  }
+
+ private:
+  std::string words_;
+};
+
 void add_globals(CLI::App& app, Globals& globals) {
   app.set_help_flag("-h,--help", "explain, and exit");
   app.add_option("--dir", globals.directory, "the store's directory [LARDER_DIR, else ~/.cache/larder/default]");
@@ -88,6 +103,7 @@ std::optional<int> parse(CLI::App& app, std::vector<std::string> words, const st
 
 int run_verb(const Verb& verb, std::vector<std::string> words, Globals& globals) {
   CLI::App app(verb.what, fmt::format("larder {}", verb.name));
+  app.formatter(std::make_shared<Help>(verb.words));
   app.footer(verb.example);
   const Action action = verb.describe(app);
   add_globals(app, globals);
@@ -103,6 +119,7 @@ int run_verb(const Verb& verb, std::vector<std::string> words, Globals& globals)
 
 int run(const std::vector<std::string>& words, Globals& globals) {
   CLI::App app("Keeps the results of expensive computations close at hand.", "larder");
+  app.formatter(std::make_shared<Help>("[OPTION]... VERB [WORD]..."));
   app.prefix_command();  // stops at the verb
   app.set_version_flag("--version", fmt::format("larder {}", k_version_text));
   add_globals(app, globals);
@@ -138,9 +155,22 @@ std::vector<std::string> more_words(const CLI::App& verb) {
 
 }  // namespace larder::tool
 
+namespace {
+
+// A standard descriptor that is closed would become one of our files or pipes, and be written to: it is taken by one
+// that refuses reading and writing as a closed one does.
+void hold_standard_descriptors() {
+  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (::fcntl(fd, F_GETFD) < 0) (void)::open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+  }
+}
+
+}  // namespace
+
 int main(int count, char** texts) {
   using larder::tool::Exit;
   using larder::tool::Failure;
+  hold_standard_descriptors();
   larder::tool::Globals globals;
   const auto fail = [&](const Failure& failure) {
     larder::tool::print_failure(failure, globals.json);

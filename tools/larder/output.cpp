@@ -12,23 +12,14 @@
 
 #include <larder/units.hpp>
 
+#include "transfer.hpp"
+
 namespace larder::tool {
 namespace {
 
 // Bytes that are no UTF-8 become U+FFFD: keys may hold any bytes, JSON may not.
 std::string dump(const nlohmann::json& json, int indent) {
   return json.dump(indent, ' ', false, nlohmann::json::error_handler_t::replace);
-}
-
-// An errno, or 0. Unbuffered, so that text and the bytes of a replayed command keep their order.
-int write_all(int fd, std::string_view bytes) {
-  while (!bytes.empty()) {
-    const ssize_t written = ::write(fd, bytes.data(), bytes.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return errno;
-    bytes.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return 0;
 }
 
 bool colored() {
@@ -68,10 +59,16 @@ Failure failure_of(const Error& error) {
   return {exit_of(error.code()), error.what(), error.help()};
 }
 
+std::string next_command(const Globals& globals, std::string_view words) {
+  return fmt::format("larder {}{}", words, globals.directory.empty() ? "" : " --dir " + printable(globals.directory));
+}
+
+// Unbuffered, so that text and the bytes of a replayed command keep their order.
 void print(std::string_view bytes) {
   if (const int code = write_all(STDOUT_FILENO, bytes); code != 0) {
     throw Failure{code == ENOSPC ? Exit::no_space : Exit::failed,
-                  fmt::format("standard output cannot be written: {}", std::strerror(code)), ""};
+                  fmt::format("standard output cannot be written: {}", std::strerror(code)),
+                  code == ENOSPC ? "free some space there, or send it elsewhere" : ""};
   }
 }
 
@@ -93,15 +90,15 @@ void say(const Globals& globals, std::string_view line) {
 }
 
 void warn(std::string_view what) {
-  write_error(fmt::format("larder: {}: {}\n", in_color("33", "warning"), what));
+  write_error(fmt::format("larder: {}: {}\n", in_color("33", "warning"), printable(what)));
 }
 
 void print_failure(const Failure& failure, bool json) {
   if (json) {
     return say_json({{"error", failure.what}, {"help", failure.help}, {"exit", static_cast<int>(failure.exit)}});
   }
-  write_error(fmt::format("larder: {}: {}\n", in_color("31", "error"), failure.what));
-  if (!failure.help.empty()) write_error(fmt::format("  help: {}\n", failure.help));
+  write_error(fmt::format("larder: {}: {}\n", in_color("31", "error"), printable(failure.what)));
+  if (!failure.help.empty()) write_error(fmt::format("  help: {}\n", printable(failure.help)));
 }
 
 bool error_is_terminal() {

@@ -55,6 +55,9 @@ struct Globals {
   std::vector<std::string> command;  // what stands behind `--`, for `exec`
 };
 
+// "larder ls", with the --dir that was given: a cure has to reach the same store.
+[[nodiscard]] std::string next_command(const Globals& globals, std::string_view words);
+
 // Writes all of `bytes` to standard output. Throws Failure if that is not possible (a full disk).
 void print(std::string_view bytes);
 void print_json(const nlohmann::json& json);

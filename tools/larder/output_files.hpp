@@ -35,7 +35,8 @@ class OutputFiles {
   std::vector<Before> before_;
 };
 
-// Writes the file so that readers see all of it or what was there before. Makes missing directories.
+// Writes the file so that readers see all of it or what was there before. Makes missing directories. A symbolic link
+// stays one: the file that it leads to is written.
 Result<void> restore(const std::string& path, std::uint32_t mode, std::string_view bytes);
 
 }  // namespace larder::tool

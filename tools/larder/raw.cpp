@@ -2,8 +2,6 @@
 
 #include <larder/codecs.hpp>
 
-#include "selection.hpp"
-
 namespace larder::tool {
 namespace {
 
@@ -27,13 +25,11 @@ struct larder::Codec<larder::tool::Encoded> {
 
 namespace larder::tool {
 
-std::optional<RawValue> read_raw(Cache& cache, const Key& key) {
-  const std::optional<EntryInfo> entry = find_entry(cache, key);
-  if (!entry) return std::nullopt;
-  Encoded::type = entry->type;
-  const std::optional<Ref<Encoded>> value = cache.get<Encoded>(key);
+std::optional<RawValue> read_raw(Cache& cache, const EntryInfo& entry) {
+  Encoded::type = entry.type;
+  const std::optional<Ref<Encoded>> value = cache.get<Encoded>(entry.key);
   if (!value) return std::nullopt;
-  RawValue raw{entry->type, (*value)->bytes, value->share()};
+  RawValue raw{entry.type, (*value)->bytes, value->share()};
   Decoder in(raw.bytes, raw.owner);
   if (raw.type == Codec<std::span<const std::byte>>::type_name()) {
     raw.bytes = Codec<std::span<const std::byte>>::decode(in);

@@ -15,9 +15,9 @@ struct RawValue {
   std::shared_ptr<const void> owner;  // keeps `bytes` alive
 };
 
-// The value of `key`: bytes and texts as they are, other types as they are encoded. Nothing if it has expired or does
-// not verify.
-[[nodiscard]] std::optional<RawValue> read_raw(Cache& cache, const Key& key);
+// The value of the entry: bytes and texts as they are, other types as they are encoded. Nothing if it has expired or
+// does not verify.
+[[nodiscard]] std::optional<RawValue> read_raw(Cache& cache, const EntryInfo& entry);
 
 // The bytes as JSON can carry them.
 [[nodiscard]] std::string base64(Bytes bytes);

@@ -17,6 +17,7 @@
 #include <larder/codecs.hpp>
 
 #include "output.hpp"
+#include "transfer.hpp"
 
 namespace larder::tool {
 namespace {
@@ -24,8 +25,18 @@ namespace {
 // Raise it when the meaning of a recorded result changes.
 constexpr Version k_exec_version{1};
 
-Failure input_failure() {
-  return {Exit::failed, fmt::format("standard input cannot be kept: {}", std::strerror(errno)), ""};
+Failure input_failure(const char* what) {
+  return {Exit::failed, fmt::format("standard input cannot be {}: {}", what, std::strerror(errno)),
+          "send it from a file, or leave out --stdin"};
+}
+
+Digest digest_input(const std::string& path) {
+  const Result<Digest> digest = digest_file(path);
+  if (digest) return *digest;
+  const Error& error = digest.error();
+  const bool missing = error.code() == Errc::not_found;
+  throw Error(error.code(), fmt::format("--file {}", error.what()),
+              missing ? "--file names what the command reads, and --out what it writes" : error.help());
 }
 
 }  // namespace
@@ -37,35 +48,33 @@ Key key_of(const Request& request, const std::optional<Digest>& standard_input) 
     variables[name] = value == nullptr ? std::nullopt : std::optional<std::string>(value);
   }
   std::map<std::string, Digest> files;
-  for (const std::string& path : request.files) files[path] = digest_file(path).value();
+  for (const std::string& path : request.files) files[path] = digest_input(path);
   const std::set<std::string> outputs(request.outputs.begin(), request.outputs.end());
-  return Key("exec", k_exec_version, request.command, std::filesystem::current_path().string(), variables, files,
-             outputs, standard_input, request.extra, request.store_failures);
+  try {
+    return Key("exec", k_exec_version, request.command, std::filesystem::current_path().string(), variables, files,
+               outputs, standard_input, request.extra, request.store_failures);
+  } catch (const Error& error) {
+    throw Error(error.code(), error.what(), "put long arguments into a file, and name it with --file");
+  }
 }
 
 Input::Input(bool standard_input) {
   descriptor_ =
       standard_input ? ::memfd_create("larder-stdin", MFD_CLOEXEC) : ::open("/dev/null", O_RDONLY | O_CLOEXEC);
-  if (descriptor_ < 0) throw input_failure();
+  if (descriptor_ < 0) throw input_failure("kept");
   if (!standard_input) return;
   DigestStream stream;
   std::array<char, 65536> buffer;
   for (;;) {
-    const ssize_t got = ::read(STDIN_FILENO, buffer.data(), buffer.size());
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) throw input_failure();
+    const ssize_t got = read_some(STDIN_FILENO, buffer);
+    if (got < 0) throw input_failure("read");
     if (got == 0) break;
-    const auto length = static_cast<std::size_t>(got);
-    stream.update(std::as_bytes(std::span(buffer).first(length)));
-    for (std::size_t done = 0; done < length;) {
-      const ssize_t put = ::write(descriptor_, buffer.data() + done, length - done);
-      if (put < 0 && errno == EINTR) continue;
-      if (put < 0) throw input_failure();
-      done += static_cast<std::size_t>(put);
-    }
+    const std::string_view bytes(buffer.data(), static_cast<std::size_t>(got));
+    stream.update(std::as_bytes(std::span(bytes)));
+    if (write_all(descriptor_, bytes) != 0) throw input_failure("kept");
   }
   digest_ = stream.value();
-  if (::lseek(descriptor_, 0, SEEK_SET) != 0) throw input_failure();
+  if (::lseek(descriptor_, 0, SEEK_SET) != 0) throw input_failure("kept");
 }
 
 Input::~Input() {

@@ -28,40 +28,33 @@ std::optional<Selector> parse_selector(const std::string& text) {
 
 }  // namespace
 
-std::optional<Key> find_key(Cache& cache, const std::string& text) {
-  Key plain(text);
-  if (cache.contains(plain)) return plain;
+std::optional<EntryInfo> find_entry(Cache& cache, const std::string& text) {
+  if (std::optional<EntryInfo> plain = cache.entry(Key(text))) return plain;
   const std::optional<Selector> selector = parse_selector(text);
   if (!selector) return std::nullopt;
-  std::vector<Key> found;
+  std::vector<EntryInfo> found;
   for (EntryInfo& entry : cache.entries()) {
     if (!entry.key.fingerprint().hex().starts_with(selector->digits) || entry.key.name() != selector->name) continue;
-    found.push_back(std::move(entry.key));
+    found.push_back(std::move(entry));
   }
   if (found.empty()) return std::nullopt;
-  if (found.size() == 1) return found[0];
+  if (found.size() == 1) return std::move(found[0]);
   std::string candidates;
   for (std::size_t i = 0; i < std::min(found.size(), k_candidates_shown); ++i) {
-    candidates += fmt::format("{}{}#{}", i == 0 ? "" : ", ", printable(selector->name), found[i].fingerprint().hex());
+    candidates +=
+        fmt::format("{}{}#{}", i == 0 ? "" : ", ", printable(selector->name), found[i].key.fingerprint().hex());
   }
   throw Failure{Exit::usage, fmt::format("`{}` means {} entries", printable(text), found.size()),
                 fmt::format("use more digits: {}", candidates)};
 }
 
-Key require_key(Cache& cache, const std::string& text) {
-  if (std::optional<Key> key = find_key(cache, text)) return *std::move(key);
-  throw not_found(text);
+EntryInfo require_entry(const Globals& globals, Cache& cache, const std::string& text) {
+  if (std::optional<EntryInfo> entry = find_entry(cache, text)) return *std::move(entry);
+  throw not_found(globals, text);
 }
 
-Failure not_found(const std::string& text) {
-  return {Exit::not_found, fmt::format("there is no entry `{}`", printable(text)), "larder ls"};
-}
-
-std::optional<EntryInfo> find_entry(Cache& cache, const Key& key) {
-  for (EntryInfo& entry : cache.entries()) {
-    if (entry.key == key) return std::move(entry);
-  }
-  return std::nullopt;
+Failure not_found(const Globals& globals, const std::string& text) {
+  return {Exit::not_found, fmt::format("there is no entry `{}`", printable(text)), next_command(globals, "ls")};
 }
 
 }  // namespace larder::tool

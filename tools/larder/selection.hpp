@@ -12,13 +12,10 @@
 
 namespace larder::tool {
 
-// The key that `text` means. Throws Failure(usage), naming the candidates, if it means several.
-[[nodiscard]] std::optional<Key> find_key(Cache& cache, const std::string& text);
-// As find_key, but throws Failure(not_found).
-[[nodiscard]] Key require_key(Cache& cache, const std::string& text);
-[[nodiscard]] Failure not_found(const std::string& text);
-
-// The listing's line of `key`, if it is there.
-[[nodiscard]] std::optional<EntryInfo> find_entry(Cache& cache, const Key& key);
+// The entry that `text` means. Throws Failure(usage), naming the candidates, if it means several.
+[[nodiscard]] std::optional<EntryInfo> find_entry(Cache& cache, const std::string& text);
+// As find_entry, but throws Failure(not_found).
+[[nodiscard]] EntryInfo require_entry(const Globals& globals, Cache& cache, const std::string& text);
+[[nodiscard]] Failure not_found(const Globals& globals, const std::string& text);
 
 }  // namespace larder::tool

@@ -8,11 +8,17 @@
 namespace larder::tool {
 namespace {
 
-struct Fault {
+struct Counted {
   Counter counter;
   const char* text;
 };
-constexpr Fault k_faults[] = {
+constexpr Counted k_not_kept[] = {
+    {Counter::not_stored_too_large, "too large"},
+    {Counter::not_stored_no_room, "no room beside values in use"},
+    {Counter::not_stored_queue_full, "queue full"},
+    {Counter::not_stored_superseded, "changed meanwhile"},
+};
+constexpr Counted k_faults[] = {
     {Counter::fault_no_space, "disk full"},
     {Counter::fault_io, "I/O error"},
     {Counter::fault_permission, "permission denied"},
@@ -21,6 +27,16 @@ constexpr Fault k_faults[] = {
     {Counter::fault_codec, "codec failed"},
     {Counter::fault_other, "other"},
 };
+
+// "disk full 2 · other 1": those that are not zero.
+std::string listed(const Stats& stats, std::span<const Counted> counters) {
+  std::string result;
+  for (const Counted& one : counters) {
+    if (stats[one.counter] == 0) continue;
+    result += fmt::format("{}{} {}", result.empty() ? "" : " · ", one.text, stats[one.counter]);
+  }
+  return result;
+}
 
 double percent(std::uint64_t part, std::uint64_t whole) {
   return whole == 0 ? 0 : 100.0 * static_cast<double>(part) / static_cast<double>(whole);
@@ -58,23 +74,23 @@ std::string text(const Stats& stats, const std::string& directory, std::uint64_t
   line("Computed", fmt::format("{} in {}, {} failed", stats[Counter::computation], format_duration(stats.computed()),
                                stats[Counter::computation_failed]));
   line("Saved", fmt::format("{} of computing", format_duration(stats.saved())));
-  std::string faults;
-  for (const Fault& fault : k_faults) {
-    if (stats[fault.counter] == 0) continue;
-    faults += fmt::format("{}{} {}", faults.empty() ? "" : " · ", fault.text, stats[fault.counter]);
+  if (const std::string not_kept = listed(stats, k_not_kept); !not_kept.empty()) line("Not kept", not_kept);
+  if (stats[Counter::index_evicted] > 0) {
+    line("Forgotten",
+         fmt::format("{} entries, because the index was full: larder doctor", stats[Counter::index_evicted]));
   }
-  if (!faults.empty()) line("Faults", faults);
+  if (const std::string faults = listed(stats, k_faults); !faults.empty()) line("Faults", faults);
   return result;
 }
 
 int run(const Globals& globals) {
-  Cache cache = open_existing(globals);
-  const std::string directory = cache.directory().string();
-  const std::uint64_t entries = cache.entries().size();
-  const Stats stats = cache.shared_stats();
+  std::optional<Cache> cache = open_existing(globals);
+  const std::string directory = cache ? cache->directory().string() : store_path(globals).string();
+  const std::uint64_t entries = cache ? cache->entries().size() : 0;
+  const Stats stats = cache ? cache->shared_stats() : Stats{};
   if (globals.json) {
     print_json(flat(stats, directory, entries));
-  } else {
+  } else if (cache) {
     print(text(stats, directory, entries));
   }
   return 0;
@@ -82,9 +98,11 @@ int run(const Globals& globals) {
 
 }  // namespace
 
-const Verb k_stats = {"stats", "Show what the store holds and what that saved",
-                      "All processes that share the store are counted, since it was made.\n\n"
-                      "Example:\n  larder stats --json | jq .saved_ns",
-                      [](CLI::App&) -> Action { return run; }};
+const Verb k_stats = {
+    "stats", "[OPTION]...", "Show what the store holds and what that saved",
+    "All processes that share the store are counted, since it was made. Where nothing was stored yet, --json\n"
+    "says 0 of everything.\n\n"
+    "Example:\n  larder stats --json | jq .saved_ns",
+    [](CLI::App&) -> Action { return run; }};
 
 }  // namespace larder::tool

@@ -1,27 +1,59 @@
 #include "store_path.hpp"
 
+#include <algorithm>
+#include <system_error>
+
 #include <fmt/format.h>
 
 namespace larder::tool {
 
+namespace {
+
+// What a store makes in its directory: one per format.
+bool is_format(const std::string& name) {
+  return name.size() > 1 && name[0] == 'v' &&
+         std::all_of(name.begin() + 1, name.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
+std::string doctor(const std::filesystem::path& directory) {
+  return fmt::format("larder doctor --dir {}", directory.string());
+}
+
+Cache open_or_throw(const std::filesystem::path& directory) {
+  Result<Cache> cache = open_store(directory);
+  if (!cache) throw failure_of(cache.error());
+  return *std::move(cache);
+}
+
+}  // namespace
+
 std::filesystem::path store_path(const Globals& globals) {
-  return globals.directory.empty() ? default_directory() : std::filesystem::path(globals.directory);
+  if (!globals.directory.empty()) return globals.directory;
+  std::filesystem::path directory = default_directory();
+  if (directory.empty()) {
+    throw Error(Errc::no_store, "there is no home directory to keep the store in",
+                "name a directory with --dir or LARDER_DIR");
+  }
+  return directory;
 }
 
 bool store_exists(const std::filesystem::path& directory) {
   std::error_code code;
-  const bool exists = std::filesystem::exists(directory / "v1" / "control", code);
-  if (code == std::errc::permission_denied) {
-    throw Failure{Exit::permission, fmt::format("{} may not be read by this user", directory.string()),
-                  fmt::format("ls -ld {}", directory.string())};
+  std::filesystem::directory_iterator found(directory, code);
+  if (code == std::errc::no_such_file_or_directory) return false;
+  if (code) {
+    throw Failure{code == std::errc::permission_denied ? Exit::permission : Exit::failed,
+                  fmt::format("{} cannot be read: {}", directory.string(), code.message()), k_other_directory};
   }
-  return exists;
+  return std::any_of(begin(found), end(found), [](const std::filesystem::directory_entry& entry) {
+    const std::string name = entry.path().filename().string();
+    std::error_code ignored;
+    return is_format(name) && (name != "v1" || std::filesystem::exists(entry.path() / "control", ignored));
+  });
 }
 
-void require_store(const std::filesystem::path& directory) {
-  if (store_exists(directory)) return;
-  throw Failure{Exit::no_store, fmt::format("{} holds no store", directory.string()),
-                "larder exec -- COMMAND makes one there; --dir or LARDER_DIR names another directory"};
+std::string no_store_yet(const std::filesystem::path& directory) {
+  return fmt::format("no store at {} yet (it is made by the first `larder exec` or `larder put`)", directory.string());
 }
 
 Result<Cache> open_store(const std::filesystem::path& directory) {
@@ -36,32 +68,48 @@ Result<Cache> open_store(const std::filesystem::path& directory) {
   const Errc code = stats[Counter::fault_permission] > 0 ? Errc::permission
                     : stats[Counter::fault_no_space] > 0 ? Errc::no_space
                                                          : Errc::io;
-  return Error(code, stats.degraded, fmt::format("larder doctor --dir {}", directory.string()));
+  return Error(code, stats.degraded, doctor(directory));
 }
 
-Cache open_existing(const Globals& globals) {
+std::optional<Cache> open_existing(const Globals& globals) {
   const std::filesystem::path directory = store_path(globals);
-  require_store(directory);
-  Result<Cache> cache = open_store(directory);
-  if (!cache) throw failure_of(cache.error());
-  return *std::move(cache);
+  if (store_exists(directory)) return open_or_throw(directory);
+  if (!globals.json) say(globals, no_store_yet(directory));
+  return std::nullopt;
+}
+
+Cache require_existing(const Globals& globals, Exit exit) {
+  const std::filesystem::path directory = store_path(globals);
+  if (!store_exists(directory)) throw no_store(directory, exit);
+  return open_or_throw(directory);
+}
+
+Failure no_store(const std::filesystem::path& directory, Exit exit) {
+  return {exit, no_store_yet(directory), k_other_directory};
 }
 
 Error why_not_stored(const Cache& cache) {
   const Stats stats = cache.stats();
   const std::string limit = format_size(stats.store_limit);
   if (stats[Counter::not_stored_too_large] > 0) {
-    return {Errc::no_space, fmt::format("the value is larger than the store's limit of {} allows", limit), ""};
+    return {Errc::no_space, fmt::format("it is larger than the store's limit of {} allows", limit),
+            "a program may raise the limit: Options::store"};
   }
   if (stats[Counter::not_stored_no_room] > 0) {
-    return {Errc::no_space, fmt::format("values in use fill the store's limit of {}", limit), ""};
+    return {Errc::no_space, fmt::format("values that programs hold fill the store's limit of {}", limit),
+            "end such a program, or let one raise the limit: Options::store"};
   }
-  if (stats[Counter::fault_no_space] > 0) return {Errc::no_space, "the disk is full", "larder clear"};
-  if (stats[Counter::fault_permission] > 0) return {Errc::permission, "the store may not be written", "larder doctor"};
+  if (stats[Counter::fault_no_space] > 0) {
+    return {Errc::no_space, fmt::format("the disk of {} is full", cache.directory().string()),
+            "free some space there; larder clear gives back what the store takes"};
+  }
   if (stats[Counter::not_stored_superseded] > 0) {
     return {Errc::io, "another process changed the key meanwhile: its value stands", ""};
   }
-  return {Errc::io, stats.degraded.empty() ? "the store refused it" : stats.degraded, "larder doctor"};
+  if (stats[Counter::fault_permission] > 0) {
+    return {Errc::permission, "the store may not be written", doctor(cache.directory())};
+  }
+  return {Errc::io, "the store refused it", doctor(cache.directory())};
 }
 
 }  // namespace larder::tool

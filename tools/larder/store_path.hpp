@@ -3,6 +3,8 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
+#include <string>
 
 #include <larder/cache.hpp>
 
@@ -10,17 +12,23 @@
 
 namespace larder::tool {
 
-// --dir, else what the library would use.
-[[nodiscard]] std::filesystem::path store_path(const Globals& globals);
-// Whether there is a store. Throws Failure if the directory may not be read.
-[[nodiscard]] bool store_exists(const std::filesystem::path& directory);
-// Throws Failure(no_store), with the next step, unless there is a store.
-void require_store(const std::filesystem::path& directory);
+inline constexpr const char* k_other_directory = "name another directory with --dir or LARDER_DIR";
 
-// Opens the store. Fails too if the cache would work without its store.
+// --dir, else what the library would use. Throws Error if nothing names a directory.
+[[nodiscard]] std::filesystem::path store_path(const Globals& globals);
+// Whether there is a store, of whatever format. Throws Failure if that cannot be told.
+[[nodiscard]] bool store_exists(const std::filesystem::path& directory);
+// What is said of a directory in which nothing has been stored yet.
+[[nodiscard]] std::string no_store_yet(const std::filesystem::path& directory);
+
+// Opens the store, making it if there is none. Fails too if the cache would work without its store.
 [[nodiscard]] Result<Cache> open_store(const std::filesystem::path& directory);
-// Opens a store that exists, or throws Failure: verbs that ask a question make nothing.
-[[nodiscard]] Cache open_existing(const Globals& globals);
+// Opens the store if there is one: verbs that ask a question make nothing. Nothing, having said so, if there is none.
+// Throws Failure if it cannot be opened.
+[[nodiscard]] std::optional<Cache> open_existing(const Globals& globals);
+// For verbs that have no answer without a store: throws Failure(exit) if there is none.
+[[nodiscard]] Cache require_existing(const Globals& globals, Exit exit);
+[[nodiscard]] Failure no_store(const std::filesystem::path& directory, Exit exit);
 
 // Why the last value given to `cache` is not in its store, from its counters; the code is what the verb ends with.
 [[nodiscard]] Error why_not_stored(const Cache& cache);

@@ -18,6 +18,7 @@ using Action = std::function<int(const Globals&)>;
 
 struct Verb {
   const char* name;
+  const char* words;    // that follow the name
   const char* what;     // one line
   const char* example;  // what else there is to know, and `Example:`
   Action (*describe)(CLI::App&);

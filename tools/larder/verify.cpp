@@ -15,7 +15,7 @@ struct VerifyOptions {
 
 int run(const Globals& globals, const VerifyOptions& options) {
   const std::filesystem::path directory = store_path(globals);
-  require_store(directory);
+  if (!store_exists(directory)) throw no_store(directory, Exit::no_store);
   const auto start = std::chrono::steady_clock::now();
   Result<store::Verified> verified = [&] {
     Progress progress(globals, options.progress);
@@ -45,15 +45,16 @@ int run(const Globals& globals, const VerifyOptions& options) {
 
 }  // namespace
 
-const Verb k_verify = {
-    "verify", "Check every record of the store",
-    "Ends with 4 if something is damaged. What is damaged is never returned: it is a miss, and is computed again\n"
-    "when it is asked for next.\n\n"
-    "Example:\n  larder verify --progress",
-    [](CLI::App& verb) -> Action {
-      auto options = std::make_shared<VerifyOptions>();
-      verb.add_flag("--progress", options->progress, "tell on standard error, in JSON lines, how far it is");
-      return [options](const Globals& globals) { return run(globals, *options); };
-    }};
+const Verb k_verify = {"verify", "[OPTION]...", "Check every record of the store",
+                       "Ends with 4 if something is damaged, with 5 if there is no store yet. What is damaged is never "
+                       "returned: it is a miss, and is computed again\n"
+                       "when it is asked for next.\n\n"
+                       "Example:\n  larder verify --progress",
+                       [](CLI::App& verb) -> Action {
+                         auto options = std::make_shared<VerifyOptions>();
+                         verb.add_flag("--progress", options->progress,
+                                       "tell on standard error, in JSON lines, how far it is");
+                         return [options](const Globals& globals) { return run(globals, *options); };
+                       }};
 
 }  // namespace larder::tool

@@ -1,0 +1,18 @@
+// Arguments of options, refused in words where they are of no use.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+namespace larder::tool {
+
+// Lets only the digits of a number from `min` to `max` pass.
+[[nodiscard]] CLI::Validator whole_number(std::uint64_t min, std::uint64_t max = UINT64_MAX);
+
+// How long a value is good. Throws Error or Failure(usage) for what is no duration, and for 0, which keeps nothing.
+[[nodiscard]] std::chrono::nanoseconds parse_ttl(const std::string& text);
+
+}  // namespace larder::tool
