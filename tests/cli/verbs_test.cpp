@@ -313,9 +313,9 @@ TEST_F(Verbs, ClearAsksForYesWhereThereIsNoTerminal) {
   const Ran refused = larder({"clear"});
   EXPECT_EQ(refused.status, 2);
   EXPECT_EQ(refused.err,
-            "larder: error: 1 entries of " + store().string() + " would be removed\n  help: larder clear --yes\n");
+            "larder: error: 1 entry of " + store().string() + " would be removed\n  help: larder clear --yes\n");
   EXPECT_EQ(larder({"has", "a"}).status, 0);
-  EXPECT_EQ(larder({"clear", "--yes"}).err, "larder: removed 1 entries\n");
+  EXPECT_EQ(larder({"clear", "--yes"}).err, "larder: removed 1 entry\n");
   EXPECT_EQ(larder({"has", "a"}).status, 3);
   put("b", "x");
   EXPECT_EQ(json({"clear", "--yes"})["removed"], 1);
@@ -480,7 +480,7 @@ TEST_F(Verbs, WhatWasForgottenOrRefusedIsToldWhereThereWasAny) {
   EXPECT_NE(text.find("\nFaults    disk full 3\n"), std::string::npos) << text;
   const Ran doctor = larder({"doctor"});
   EXPECT_EQ(doctor.status, 4);
-  EXPECT_NE(doctor.out.find("warn  index        7 entries were forgotten"), std::string::npos) << doctor.out;
+  EXPECT_NE(doctor.out.find("warn  index        forgotten because the index was full: 7 entries"), std::string::npos) << doctor.out;
 }
 
 TEST_F(Verbs, ValuesPassThroughPipesThatDoNotBlock) {

@@ -18,10 +18,11 @@ struct ClearOptions {
 
 void confirm(const Globals& globals, std::uint64_t entries, const std::string& directory) {
   if (::isatty(STDIN_FILENO) != 1) {
-    throw Failure{Exit::usage, fmt::format("{} entries of {} would be removed", entries, directory),
+    throw Failure{Exit::usage,
+                  fmt::format("{} of {} would be removed", counted(entries, "entry", "entries"), directory),
                   next_command(globals, "clear --yes")};
   }
-  write_error(fmt::format("Remove {} entries of {}? [y/N] ", entries, directory));
+  write_error(fmt::format("Remove {} of {}? [y/N] ", counted(entries, "entry", "entries"), directory));
   std::string answer;
   std::getline(std::cin, answer);
   if (answer != "y" && answer != "yes") throw Failure{Exit::failed, "nothing was removed", "answer y, or give --yes"};
@@ -37,7 +38,7 @@ int run(const Globals& globals, const ClearOptions& options) {
   if (globals.json) {
     print_json({{"removed", entries}});
   } else if (cache) {
-    say(globals, fmt::format("removed {} entries", entries));
+    say(globals, fmt::format("removed {}", counted(entries, "entry", "entries")));
   }
   return 0;
 }

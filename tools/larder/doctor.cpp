@@ -166,7 +166,8 @@ Check check_store(const Globals& globals, const Stats& stats) {
 
 Check check_index(const Stats& stats) {
   if (const std::uint64_t forgotten = stats[Counter::index_evicted]; forgotten > 0) {
-    return {State::warn, "index", fmt::format("{} entries were forgotten because the index was full", forgotten),
+    return {State::warn, "index",
+            fmt::format("forgotten because the index was full: {}", counted(forgotten, "entry", "entries")),
             "make a new store with a larger limit (Options::store): the index does not grow afterwards"};
   }
   return {State::ok, "index", "no entry was forgotten for want of room in it", ""};

@@ -58,6 +58,9 @@ struct Globals {
 // "larder ls", with the --dir that was given: a cure has to reach the same store.
 [[nodiscard]] std::string next_command(const Globals& globals, std::string_view words);
 
+// "1 entry", "2 entries".
+[[nodiscard]] std::string counted(std::uint64_t count, std::string_view one, std::string_view several);
+
 // Writes all of `bytes` to standard output. Throws Failure if that is not possible (a full disk).
 void print(std::string_view bytes);
 void print_json(const nlohmann::json& json);

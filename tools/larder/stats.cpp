@@ -62,9 +62,10 @@ std::string text(const Stats& stats, const std::string& directory, std::uint64_t
   const auto line = [&](const char* name, const std::string& value) {
     result += fmt::format("{:<9} {}\n", name, value);
   };
-  line("Store", fmt::format("{}: {} of {} ({:.1f} %), {} entries in {} segments", directory,
-                            format_size(stats.store_bytes), format_size(stats.store_limit),
-                            percent(stats.store_bytes, stats.store_limit), entries, stats.store_segments));
+  line("Store",
+       fmt::format("{}: {} of {} ({:.1f} %), {} in {}", directory, format_size(stats.store_bytes),
+                   format_size(stats.store_limit), percent(stats.store_bytes, stats.store_limit),
+                   counted(entries, "entry", "entries"), counted(stats.store_segments, "segment", "segments")));
   line("Lookups", fmt::format("{}: {} hits ({:.1f} %), {} misses, {} waited for another's computation", stats.lookups(),
                               stats.hits(), 100 * stats.hit_ratio(), stats.misses(), stats[Counter::coalesced]));
   line("Hits", fmt::format("memory {} · store {}", stats[Counter::memory_hit], stats[Counter::store_hit]));
@@ -76,8 +77,8 @@ std::string text(const Stats& stats, const std::string& directory, std::uint64_t
   line("Saved", fmt::format("{} of computing", format_duration(stats.saved())));
   if (const std::string not_kept = listed(stats, k_not_kept); !not_kept.empty()) line("Not kept", not_kept);
   if (stats[Counter::index_evicted] > 0) {
-    line("Forgotten",
-         fmt::format("{} entries, because the index was full: larder doctor", stats[Counter::index_evicted]));
+    line("Forgotten", fmt::format("{}, because the index was full: larder doctor",
+                                  counted(stats[Counter::index_evicted], "entry", "entries")));
   }
   if (const std::string faults = listed(stats, k_faults); !faults.empty()) line("Faults", faults);
   return result;
