@@ -8,7 +8,8 @@
 //
 // Faults of the cache (a full disk, a damaged file, missing permissions) are misses with a counter:
 // the computation runs and its result is returned. Thrown are only `Error` for misuse (another type
-// than was stored; a cycle of computations; unusable entry options) and what `compute` throws.
+// than was stored; a cycle of computations; unusable entry options), what `compute` and
+// `store_if` throw, and std::bad_alloc.
 //
 // Threads: every member function may be called from any thread. No user code (compute functions,
 // codecs, destructors, predicates) runs under a lock of the cache, and a computation may use it again.
