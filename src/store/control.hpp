@@ -96,9 +96,9 @@ class Table {
 };
 
 // The generation table: change counters of keys. Keys share counters; a key has two, by two halves of its
-// fingerprint, and every change of the key counts both. So another key's changes seldom look like this
-// key's: only where both counters differ can it have changed (changed()), and where neither differs it
-// certainly has not.
+// fingerprint, and a put or a removal of the key counts both. So another key's changes seldom look like this
+// key's: only where both counters differ can it have changed (changed()), and where neither differs what is
+// remembered of it is current.
 class Generations {
  public:
   explicit Generations(Table table) noexcept : table_(std::move(table)) {}
@@ -113,6 +113,9 @@ class Generations {
     return join(one, two);
   }
   void bump_all() noexcept { clears().fetch_add(1); }
+  // Tells those who remember a value of the key to ask again, and nobody to withdraw what he is publishing: another
+  // record of the key was cleared, but the key was neither put nor removed.
+  void outdate(const Digest& fingerprint) noexcept { first(fingerprint).fetch_add(1); }
 
   // Whether the key may have changed between two of its stamps.
   [[nodiscard]] static bool changed(std::uint64_t from, std::uint64_t to) noexcept {

@@ -96,7 +96,7 @@ Index::Lookup Index::find_once(const Key& key, const std::array<std::span<Slot>,
       // Who published the newer one has not cleared the older one yet, or died: nobody is to remember the
       // older one when the newer one has been seen.
       if (hit.record.header.sequence > result.hit->record.header.sequence) std::swap(*result.hit, hit);
-      generations_.bump(fingerprint);
+      generations_.outdate(fingerprint);
       Slots::drop(*hit.slot, hit.word);
     }
   }
@@ -147,7 +147,7 @@ Index::Published Index::publish(const Key& key, Location at, std::uint64_t seque
   // There may be an older record that no slot leads to, or one that is gone and remembered by somebody.
   const auto outdate_older = [&] {
     if (others_seen || control_.unindexed() != 0) control_.segment(at.segment).hiding.store(sequence);
-    if (others_seen || control_.page().forgotten.load() != 0) generations_.bump(key.fingerprint());
+    if (others_seen || control_.page().forgotten.load() != 0) generations_.outdate(key.fingerprint());
   };
   // Now for older values that can be found no more, this record's slot having been theirs maybe.
   outdate_older();
@@ -218,7 +218,7 @@ Index::Match Index::choose_victim(const Digest& fingerprint) {
     victim.sequence = hit.record.header.sequence;
     for (const Match& match : matches(hit.record.header.fingerprint, hit.record.key).all()) {
       if (match.slot == victim.slot) continue;
-      generations_.bump(hit.record.header.fingerprint);
+      generations_.outdate(hit.record.header.fingerprint);
       if (match.sequence < victim.sequence) Slots::drop(*match.slot, match.word);
     }
   }

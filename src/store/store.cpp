@@ -195,6 +195,10 @@ void Store::clear() {
   body_->space->retire_all();
 }
 
+bool Store::overtaken(std::uint64_t stamp, std::uint64_t now) noexcept {
+  return Generations::changed(stamp, now);
+}
+
 std::uint64_t Store::touch(const Key& key) noexcept {
   return body_->generations->bump(key.fingerprint());
 }

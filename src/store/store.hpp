@@ -156,9 +156,11 @@ class Store {
   bool remove(const Key& key);
   void clear();
 
-  // Counts the changes of the key (put over an older record, remove, clear) by any process. Keys share
+  // Counts the changes of the key (put, put over an older record, remove, clear) by any process. Keys share
   // counters, so a stamp may change without cause, never stay the same despite one. A wait-free load.
   [[nodiscard]] std::uint64_t stamp(const Key& key) const noexcept;
+  // Whether a value that is to be written under `stamp` still may be, `now` being the key's stamp.
+  [[nodiscard]] static bool overtaken(std::uint64_t stamp, std::uint64_t now) noexcept;
 
   // Changes the stamp of the key and returns the new one: whatever any process remembers of the key, or has
   // queued for it, is out of date from here on.

@@ -28,6 +28,19 @@ TEST(Index, WhoSeesTheNewerValueOfADeadPublisherOutdatesTheOlderOne) {
   EXPECT_EQ(process.store->stamp(key), settled) << "once";
 }
 
+TEST(Index, APutIsNotWithdrawnBecauseALookupClearedWhatADeadPublisherLeft) {
+  const Directory directory;
+  Process process(directory);
+  const Key key{"k"};
+  ASSERT_EQ(process.put(key, "old"), Put::stored);
+  die_at("store.publish.visible", directory, [&](Process& dying) { dying.put(key, "new"); });
+  const std::uint64_t stamp = process.store->touch(key);
+  EXPECT_EQ(process.get(key), "new");
+  const Bytes newest = std::as_bytes(std::span("newest").first(6));
+  EXPECT_EQ(process.store->put(key, {"text"}, std::span(&newest, 1), stamp), Put::stored);
+  EXPECT_EQ(process.get(key), "newest");
+}
+
 TEST(Index, ItsCheckFindsSlotsThatLeadToNoRecordOrToAnotherKeys) {
   const Directory directory;
   Process process(directory);
