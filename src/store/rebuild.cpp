@@ -139,8 +139,8 @@ void fill_index(Slots& index, const Control& control, std::vector<Salvaged>& seg
   std::ranges::sort(candidates, [](const Candidate& a, const Candidate& b) {
     return std::tie(a.fingerprint, b.sequence) < std::tie(b.fingerprint, a.sequence);
   });
-  const auto repeated = std::ranges::unique(candidates, {}, &Candidate::fingerprint);
-  candidates.erase(repeated.begin(), repeated.end());
+  const auto same_key = [](const Candidate& a, const Candidate& b) { return a.fingerprint == b.fingerprint; };
+  candidates.erase(std::unique(candidates.begin(), candidates.end(), same_key), candidates.end());
   std::ranges::sort(candidates, std::ranges::greater(), &Candidate::sequence);
   for (const Candidate& candidate : candidates) {
     if (candidate.value && !index.insert(candidate.fingerprint, candidate.at)) {
