@@ -42,7 +42,7 @@ std::shared_ptr<const void> Segments::Pin::share() && {
     Pin pin;
   };
   std::shared_ptr<Segments> segments = segments_->shared_from_this();
-  return std::make_shared<Owner>(std::move(segments), std::move(*this));
+  return std::make_shared<Owner>(Owner{std::move(segments), std::move(*this)});
 }
 
 Segments::Segments(const Paths& paths, const Control& control, Trouble& trouble)
