@@ -40,9 +40,15 @@ namespace larder {
 
 // What became of a put. Being refused by a tier is not an error.
 struct PutOutcome {
-  enum class Store : std::uint8_t { none, queued, written, refused };
+  enum class Store : std::uint8_t {
+    none,  // there is no store, or the options keep the value out of it
+    queued,
+    written,
+    refused,
+    superseded,  // another put or removal of the key came after this one
+  };
   bool in_memory = false;
-  Store in_store = Store::none;  // none: there is no store, or the options keep the value out of it
+  Store in_store = Store::none;
 };
 
 namespace detail {

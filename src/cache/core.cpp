@@ -244,21 +244,30 @@ bool Core::admitted(const Value& value, const Type& type, const EntryOptions& op
 }
 
 PutOutcome Core::publish(const Key& key, const Value& value, const Type& type, std::chrono::nanoseconds ttl,
-                         std::uint64_t cost_ns, std::uint64_t stamp, store::Lease lease) noexcept {
+                         std::uint64_t cost_ns, std::uint64_t stamp, Flight* flight) noexcept {
   PutOutcome outcome;
+  std::vector<Value> gone;  // destroyed when no lock is held
   try {
     const std::int64_t now_ms = base::wall_ms();
     const store::Meta meta{type.name, cost_ns, now_ms, expiry(now_ms, ttl)};
     const std::uint64_t weight = type.weight(value.get());
-    if (memory_) {
-      outcome.in_memory = memory_->put(key, {.value = value,
-                                             .type = &type,
-                                             .weight = weight,
-                                             .cost_ns = cost_ns,
-                                             .created_ms = now_ms,
-                                             .expires_ms = meta.expires_ms,
-                                             .stamp = stamp});
+    const auto to_memory = [&] {
+      if (!memory_) return;
+      outcome.in_memory = memory_->put(key,
+                                       {.value = value,
+                                        .type = &type,
+                                        .weight = weight,
+                                        .cost_ns = cost_ns,
+                                        .created_ms = now_ms,
+                                        .expires_ms = meta.expires_ms,
+                                        .stamp = stamp},
+                                       gone);
       counters_.add(outcome.in_memory ? Counter::memory_put : Counter::not_stored_too_large);
+    };
+    if (flight == nullptr) {
+      to_memory();
+    } else if (!flight->unless_overtaken(to_memory)) {
+      return outcome;
     }
     if (store_) {
       outcome.in_store = to_store({.key = key,
@@ -267,7 +276,7 @@ PutOutcome Core::publish(const Key& key, const Value& value, const Type& type, s
                                    .meta = meta,
                                    .weight = weight,
                                    .stamp = stamp,
-                                   .lease = std::move(lease)});
+                                   .lease = flight == nullptr ? store::Lease() : flight->take_lease()});
     }
   } catch (...) {
     // A codec that cannot weigh its value, or no memory left: the caller gets the value all the same.
@@ -279,10 +288,24 @@ PutOutcome Core::publish(const Key& key, const Value& value, const Type& type, s
 
 PutOutcome::Store Core::to_store(Pending pending) {
   if (write_ == WriteMode::through) {
-    const bool stored = write_to_store(*store_, counters_, pending) == store::Put::stored;
-    return stored ? PutOutcome::Store::written : PutOutcome::Store::refused;
+    switch (write_to_store(*store_, counters_, pending)) {
+      case store::Put::stored:
+        return PutOutcome::Store::written;
+      case store::Put::superseded:
+        return PutOutcome::Store::superseded;
+      default:
+        return PutOutcome::Store::refused;
+    }
   }
-  if (write_back_->push(std::move(pending))) return PutOutcome::Store::queued;
+  switch (write_back_->push(std::move(pending))) {
+    case WriteBack::Pushed::queued:
+      return PutOutcome::Store::queued;
+    case WriteBack::Pushed::superseded:
+      counters_.add(Counter::not_stored_superseded);
+      return PutOutcome::Store::superseded;
+    case WriteBack::Pushed::full:
+      break;
+  }
   counters_.add(Counter::not_stored_queue_full);
   return PutOutcome::Store::refused;
 }
@@ -304,8 +327,8 @@ PutOutcome Core::put(const Key& key, const Value& value, const Type& type, const
     if (memory_) memory_->remove(key);
     return {};
   }
-  const PutOutcome outcome =
-      publish(key, value, type, terms.ttl, nanoseconds_of(terms.cost.value_or(std::chrono::nanoseconds(0))), stamp, {});
+  const PutOutcome outcome = publish(key, value, type, terms.ttl,
+                                     nanoseconds_of(terms.cost.value_or(std::chrono::nanoseconds(0))), stamp, nullptr);
   const bool nowhere = outcome.in_store == PutOutcome::Store::refused && !outcome.in_memory;
   if (nowhere || (outcome.in_store == PutOutcome::Store::refused && write_ == WriteMode::through)) forget(key);
   return outcome;
@@ -333,9 +356,7 @@ Answer Core::fulfil(Flight& flight, const Value& value, const Type& type, const 
     const bool keep = admitted(value, type, options, terms);
     // The stamp first: what overtakes this flight after the question makes the stamp an old one.
     const std::uint64_t stamp = stamp_of(flight.key);
-    if (keep && !flight.overtaken.load()) {
-      publish(flight.key, value, type, terms.ttl, nanoseconds_of(answer.cost), stamp, flight.take_lease());
-    }
+    if (keep) publish(flight.key, value, type, terms.ttl, nanoseconds_of(answer.cost), stamp, &flight);
   } catch (...) {
     trouble = std::current_exception();
   }

@@ -92,9 +92,10 @@ class Core {
   void count_answer(const Answer& answer);
 
   [[nodiscard]] std::uint64_t stamp_of(const Key& key) const { return store_ ? store_->stamp(key) : 0; }
-  // Puts the value, as of `stamp`, into memory and on its way to the store.
+  // Puts the value, as of `stamp`, into memory and on its way to the store; nowhere if it comes from a `flight` that
+  // was overtaken.
   PutOutcome publish(const Key& key, const Value& value, const Type& type, std::chrono::nanoseconds ttl,
-                     std::uint64_t cost_ns, std::uint64_t stamp, store::Lease lease) noexcept;
+                     std::uint64_t cost_ns, std::uint64_t stamp, Flight* flight) noexcept;
   // Takes the key out of every tier.
   void forget(const Key& key);
   PutOutcome::Store to_store(Pending pending);

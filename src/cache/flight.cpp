@@ -59,8 +59,18 @@ ThreadNumber this_thread_number() noexcept {
 }
 
 void Flight::hold(store::Lease lease) {
-  const std::lock_guard lock(mutex_);
-  if (!overtaken.load()) lease_ = std::move(lease);
+  unless_overtaken([&] {
+    const std::lock_guard lock(mutex_);
+    lease_ = std::move(lease);
+  });
+}
+
+void Flight::overtake() {
+  {
+    const std::lock_guard lock(keeping_);
+    overtaken_ = true;
+  }
+  take_lease().release();
 }
 
 store::Lease Flight::take_lease() {
@@ -130,18 +140,14 @@ void FlightTable::overtake(const Key& key) {
   const std::lock_guard lock(shard.mutex);
   const auto running = shard.flights.find(key);
   if (running == shard.flights.end()) return;
-  running->second->overtaken.store(true);
-  running->second->take_lease().release();
+  running->second->overtake();
   shard.flights.erase(running);
 }
 
 void FlightTable::overtake_all() {
   for (Shard& shard : shards_) {
     const std::lock_guard lock(shard.mutex);
-    for (const auto& [key, flight] : shard.flights) {
-      flight->overtaken.store(true);
-      flight->take_lease().release();
-    }
+    for (const auto& [key, flight] : shard.flights) flight->overtake();
     shard.flights.clear();
   }
 }

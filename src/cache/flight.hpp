@@ -59,12 +59,22 @@ class Flight {
   void hold(store::Lease lease);
   [[nodiscard]] store::Lease take_lease();
 
-  // The key was put, removed or cleared since the flight started: what it brings is for those who wait
-  // for it already, and for nobody later.
-  std::atomic<bool> overtaken{false};
+  // Calls `keep` unless the flight was overtaken: the key was put, removed or cleared since it started, and
+  // what it brings is for those who wait for it already, and for nobody later. Who overtakes it meanwhile waits,
+  // so what is kept can be found and replaced. `keep` calls no user code.
+  template <class Keep>
+  bool unless_overtaken(const Keep& keep) {
+    const std::lock_guard lock(keeping_);
+    if (!overtaken_) keep();
+    return !overtaken_;
+  }
 
  private:
   friend class FlightTable;
+  void overtake();
+
+  std::mutex keeping_;
+  bool overtaken_ = false;  // guarded by keeping_
   std::mutex mutex_;
   std::condition_variable landed_;
   bool running_ = true;  // guarded by mutex_

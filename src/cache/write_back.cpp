@@ -44,19 +44,20 @@ WriteBack::~WriteBack() {
   thread_.join();
 }
 
-bool WriteBack::push(Pending pending) {
+WriteBack::Pushed WriteBack::push(Pending pending) {
   auto item = std::make_shared<Pending>(std::move(pending));
   std::shared_ptr<Pending> superseded;  // destroyed after the lock
   {
     const std::lock_guard lock(mutex_);
-    if (bytes_ != 0 && bytes_ + item->weight > bytes_max_) return false;
+    if (store::Store::overtaken(item->stamp, store_.stamp(item->key))) return Pushed::superseded;
+    if (bytes_ != 0 && bytes_ + item->weight > bytes_max_) return Pushed::full;
     bytes_ += item->weight;
     ++pushed_count_;
     superseded = give_up_locked(std::exchange(latest_[item->key], item));
     queue_.push_back(item);
   }
   pushed_.notify_one();
-  return true;
+  return Pushed::queued;
 }
 
 std::shared_ptr<Pending> WriteBack::give_up_locked(std::shared_ptr<Pending> item) {

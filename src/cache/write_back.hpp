@@ -48,8 +48,13 @@ class WriteBack {
   WriteBack(const WriteBack&) = delete;
   WriteBack& operator=(const WriteBack&) = delete;
 
-  // False if the queue is full: the value is not taken (and its lease is released).
-  bool push(Pending pending);
+  enum class Pushed : std::uint8_t {
+    queued,
+    superseded,  // its key was put or removed since its stamp: what is in the queue is newer
+    full,
+  };
+  // What is not queued is not taken (and its lease is released).
+  Pushed push(Pending pending);
   // The value of the key that waits or is just being written.
   [[nodiscard]] std::shared_ptr<const Pending> find(const Key& key) const;
   // Forgets the key's value, all values. A value that is just being written may still get there: the

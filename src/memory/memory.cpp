@@ -24,6 +24,8 @@ constexpr std::uint64_t k_parts_max = 4096;
 // enough: the oldest of them is old in the whole tier, since keys fall to parts at random.
 constexpr std::size_t k_enough_entries = 64;
 
+constexpr auto k_always = [](const Entry&) { return true; };
+
 // What is reserved for an entry until it is in; given back if it does not get there.
 class Reservation {
  public:
@@ -107,25 +109,25 @@ std::optional<Entry> MemoryTier::find(const Key& key, std::uint64_t stamp, std::
   return entry.stamp == stamp && now_ms < entry.expires_ms ? std::optional(entry) : std::nullopt;
 }
 
-bool MemoryTier::put(const Key& key, Entry entry) {
+bool MemoryTier::put(const Key& key, Entry entry, std::vector<detail::Value>& gone) {
   Budget& budget = account_->budget;
   const std::uint64_t weight = charge(key, entry.weight);
   if (!budget.admits(weight)) {
-    remove(key);
+    if (auto value = remove_if(key, k_always)) gone.push_back(std::move(value));
     return false;
   }
   const std::size_t index = index_of(key);
   Part& part = *parts_[index];
   Record record{key, std::move(entry)};
-  std::optional<Record> old;
   {
     // A value that is replaced by one that fits in its place is never missed in between.
     const std::lock_guard lock(part.mutex);
     if (const EntryId id = part.shard.find(key); id != Shard::k_none) {
       const std::uint64_t old_weight = charge(key, part.shard[id].weight);
+      gone.emplace_back();  // first, because there may be no memory for it
       const bool fits = weight <= old_weight || budget.grow(weight - old_weight);
-      old = part.shard.take(id);
       Reservation reserved(budget, fits ? std::max(weight, old_weight) : old_weight);
+      gone.back() = part.shard.take(id).entry.value;
       if (fits) {
         part.shard.insert(std::move(record));
         reserved.used();
@@ -134,17 +136,18 @@ bool MemoryTier::put(const Key& key, Entry entry) {
       }
     }
   }
-  old.reset();
 
   for (std::size_t from = index; !budget.reserve(weight); ++from) {
     // No victim: what fills the tier is reserved by other threads, which are about to bring it in.
-    if (!evict_one(from)) std::this_thread::yield();
+    if (!evict_one(from, gone)) std::this_thread::yield();
   }
   Reservation reserved(budget, weight);
   const std::lock_guard lock(part.mutex);
   if (const EntryId id = part.shard.find(key); id != Shard::k_none) {
-    old = part.shard.take(id);
-    budget.release(charge(key, old->entry.weight));
+    const std::uint64_t old_weight = charge(key, part.shard[id].weight);
+    gone.emplace_back();
+    gone.back() = part.shard.take(id).entry.value;
+    budget.release(old_weight);
   }
   part.shard.insert(std::move(record));
   reserved.used();
@@ -153,7 +156,7 @@ bool MemoryTier::put(const Key& key, Entry entry) {
 
 // Looks at the part `from` and the ones after it until that is enough, one lock at a time. The caller
 // passes another `from` each time it needs more room: a heavy entry takes a little from every part.
-bool MemoryTier::evict_one(std::size_t from) {
+bool MemoryTier::evict_one(std::size_t from, std::vector<detail::Value>& gone) {
   Part* oldest = nullptr;
   policy::Tick oldest_used = 0;
   std::size_t seen = 0;
@@ -169,35 +172,36 @@ bool MemoryTier::evict_one(std::size_t from) {
   }
   if (oldest == nullptr) return false;
 
-  std::optional<Record> gone;
+  std::optional<Record> evicted;
   {
     const std::lock_guard lock(oldest->mutex);
-    if (const auto victim = oldest->shard.victim()) gone = oldest->shard.take(victim->id);
+    if (const auto victim = oldest->shard.victim()) evicted = oldest->shard.take(victim->id);
   }
-  if (gone) {
-    account_->budget.release(charge(gone->key, gone->entry.weight));
+  if (evicted) {
+    account_->budget.release(charge(evicted->key, evicted->entry.weight));
     ++account_->evicted;
+    gone.push_back(std::move(evicted->entry.value));
   }
   return true;
 }
 
 // Removes the entry of `key` if there is one and it meets the condition.
 template <class Condition>
-bool MemoryTier::remove_if(const Key& key, const Condition& condition) {
+detail::Value MemoryTier::remove_if(const Key& key, const Condition& condition) {
   Part& part = *parts_[index_of(key)];
   std::optional<Record> gone;
   {
     const std::lock_guard lock(part.mutex);
     const EntryId id = part.shard.find(key);
-    if (id == Shard::k_none || !condition(part.shard[id])) return false;
+    if (id == Shard::k_none || !condition(part.shard[id])) return nullptr;
     gone = part.shard.take(id);
   }
   account_->budget.release(charge(key, gone->entry.weight));
-  return true;
+  return std::move(gone->entry.value);
 }
 
 bool MemoryTier::remove(const Key& key) {
-  return remove_if(key, [](const Entry&) { return true; });
+  return remove_if(key, k_always) != nullptr;
 }
 
 void MemoryTier::clear() {

@@ -15,6 +15,8 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include <larder/codec.hpp>
@@ -83,8 +85,13 @@ class MemoryTier {
   }
 
   // Puts the entry, replacing what the key had, evicting what has to go. False: not admitted, because it
-  // is heavier than the limit; what the key had is gone all the same.
-  bool put(const Key& key, Entry entry);
+  // is heavier than the limit; what the key had is gone all the same. With `gone`, the values that leave are
+  // added to it, for a caller with a lock of its own to destroy later.
+  bool put(const Key& key, Entry entry) {
+    std::vector<detail::Value> gone;
+    return put(key, std::move(entry), gone);
+  }
+  bool put(const Key& key, Entry entry, std::vector<detail::Value>& gone);
 
   bool remove(const Key& key);
   void clear();
@@ -101,9 +108,10 @@ class MemoryTier {
   struct Account;  // what all parts share: the budget, the clock, the counts
 
   [[nodiscard]] std::size_t index_of(const Key& key) const noexcept;
+  // The value that left; null: none did.
   template <class Condition>
-  bool remove_if(const Key& key, const Condition& condition);
-  bool evict_one(std::size_t from);
+  detail::Value remove_if(const Key& key, const Condition& condition);
+  bool evict_one(std::size_t from, std::vector<detail::Value>& gone);
 
   std::unique_ptr<Account> account_;
   std::vector<std::unique_ptr<Part>> parts_;  // a power of two of them

@@ -45,7 +45,8 @@ struct Store::Body {
   [[nodiscard]] std::optional<Index::Hit> fresh(const Key& key, std::int64_t now_ms);
   bool forget(const Key& key);
   Lookup answer(Index::Hit hit);
-  bool verify_view(const Index::Hit& hit);
+  // Whether the value is whole. An error if the system refuses to bring it in.
+  Result<bool> verify_view(const Index::Hit& hit);
 };
 
 }  // namespace larder::store

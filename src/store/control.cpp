@@ -93,20 +93,22 @@ Result<Control> Control::open(const Paths& paths) {
 }
 
 std::uint64_t Control::floor() const noexcept {
-  const std::uint64_t floor = page().floor.load();
-  return floor == ~page().floor_inverse.load() ? floor : UINT64_MAX;
+  return std::max(page().floor.load(), ~page().floor_inverse.load());
 }
 
 void Control::raise_floor(std::uint64_t sequence) const noexcept {
+  // Each copy by itself: whoever is killed in between, or meets another one here, leaves no copy too low.
   std::atomic<std::uint64_t>& floor = page().floor;
   std::uint64_t now = floor.load();
   while (now < sequence && !floor.compare_exchange_weak(now, sequence)) continue;
-  page().floor_inverse.store(~floor.load());
+  std::atomic<std::uint64_t>& inverse = page().floor_inverse;
+  now = inverse.load();
+  while (now > ~sequence && !inverse.compare_exchange_weak(now, ~sequence)) continue;
 }
 
 std::uint64_t Control::unindexed() const noexcept {
   const std::uint64_t sequence = page().unindexed.load();
-  return sequence > page().floor.load() ? sequence : 0;
+  return sequence > floor() ? sequence : 0;
 }
 
 void Control::note_unindexed(std::uint64_t sequence) const noexcept {
@@ -123,7 +125,8 @@ void Control::end_unindexed() const noexcept {
 
 bool Control::publishing(const Digest& fingerprint) const noexcept {
   for (const SegmentEntry& entry : segments()) {
-    if (entry.committed.load(std::memory_order_relaxed) == 0) break;  // entries are taken from the front
+    // Entries are taken from the front: behind one that never was there is none.
+    if (entry.id.load(std::memory_order_relaxed) == 0 && entry.committed.load(std::memory_order_relaxed) == 0) break;
     if (entry.publishing.load() == publishing_mark(fingerprint)) return true;
   }
   return false;

@@ -56,7 +56,7 @@ class Control {
   // REQUIRES: slot < segments().size().
   [[nodiscard]] SegmentEntry& segment(std::uint32_t slot) const noexcept { return segments()[slot]; }
   // A rebuild ignores records of up to this sequence, so that what hid them may be forgotten. One too high
-  // costs time; one too low would bring removed values back: a damaged one counts as the highest.
+  // costs time; one too low would bring removed values back: of its two copies the higher one counts.
   [[nodiscard]] std::uint64_t floor() const noexcept;
   void raise_floor(std::uint64_t sequence) const noexcept;
   // The last sequence that was given out.

@@ -241,7 +241,7 @@ bool Index::end_removal(const Key& key, std::uint64_t sequence) {
   while (true) {
     Matches found = matches(key.fingerprint(), key.canonical());
     while (found.count != 0 && found.all().back().sequence > sequence) --found.count;
-    if (found.count == 0) return there;
+    if (found.count == 0) break;
     for (Match& match : found.all()) {
       if ((match.word & k_slot_pending) != 0) continue;
       const std::uint64_t hidden = match.word | k_slot_pending;
@@ -256,6 +256,9 @@ bool Index::end_removal(const Key& key, std::uint64_t sequence) {
     os::reached("store.remove.stamped_again");
     for (const Match& match : found.all()) Slots::drop(*match.slot, match.word);
   }
+  // Somebody may have read the new stamp, then the old value, and then a reclaimer cleared its slot.
+  generations_.outdate(key.fingerprint());
+  return there;
 }
 
 void Index::check() {

@@ -191,10 +191,9 @@ Result<void> rebuild(const Paths& paths, const Control& control, Trouble& troubl
     sequence = std::max(sequence, segment.last_sequence);
     last_id = std::max(last_id, segment.id);
   }
-  if (control.floor() == UINT64_MAX) {  // damaged: nothing of before is to be found, everything of later is
-    page.floor = sequence;
-    page.floor_inverse = ~sequence;
-  }
+  // Nothing of up to the floor is to be found; one beyond all records is damaged, and everything later is to be found.
+  page.floor = std::min(control.floor(), sequence);
+  page.floor_inverse = ~page.floor.load();
   os::reached("store.rebuild.listed");
 
   // Nobody has the store open, so nobody remembers anything.

@@ -88,9 +88,11 @@ Segments::Pin Segments::map(std::uint32_t slot) {
   };
   Result<os::File> file = os::File::open(path, O_RDONLY);
   if (!file) return refuse(file.error());
+  // First what is committed, then what is there: the segment may be growing.
+  const std::uint64_t committed = entry.committed.load(std::memory_order_acquire);
+  os::reached("store.map.committed");
   const Result<std::uint64_t> size = file->size();
   if (!size) return refuse(size.error());
-  const std::uint64_t committed = entry.committed.load(std::memory_order_acquire);
   if (*size < committed || committed < sizeof(SegmentHeader)) return refuse({Errc::damaged, path + " is short"});
   // An open segment grows under its mapping.
   const std::uint64_t bytes = entry.kind.load(std::memory_order_relaxed) == SegmentKind::shared

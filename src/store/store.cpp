@@ -86,7 +86,12 @@ Lookup Store::Body::answer(Index::Hit hit) {
       }
       hit.pin.set(Segments::Mark::populated, record.offset);
     }
-    whole = verify_view(hit);
+    const Result<bool> verified = verify_view(hit);
+    if (!verified) {
+      trouble.note(verified.error(), hit.pin.path());
+      return {std::nullopt, Miss::damaged};
+    }
+    whole = *verified;
     found.value = record.value;
   }
   if (!whole) {
@@ -100,15 +105,12 @@ Lookup Store::Body::answer(Index::Hit hit) {
   return {std::move(found), Miss::absent};
 }
 
-bool Store::Body::verify_view(const Index::Hit& hit) {
+Result<bool> Store::Body::verify_view(const Index::Hit& hit) {
   if (verification == Verification::boot && (hit.word & k_slot_verified) != 0) return true;
   if (verification == Verification::process && hit.pin.has(Segments::Mark::verified, hit.record.offset)) return true;
   for (std::uint64_t i = 0; i * k_chunk_bytes < hit.record.value.size(); ++i) {
     const Bytes chunk = chunk_of(hit.record.value, i);
-    if (const Result<void> ready = hit.pin.populate(chunk); !ready) {
-      trouble.note(ready.error(), hit.pin.path());
-      return false;
-    }
+    if (const Result<void> ready = hit.pin.populate(chunk); !ready) return ready.error();
     if (!valid_chunk(hit.record, i, chunk)) return false;
   }
   Slots::set_verified(*hit.slot, hit.word);
@@ -160,16 +162,18 @@ Put Store::put(const Key& key, const Meta& meta, std::span<const Bytes> value, s
 
 bool Store::remove(const Key& key) {
   const TellAtEnd tell(body_->trouble);
-  if (body_->displaced.load(std::memory_order_relaxed)) return false;
+  if (body_->displaced.load(std::memory_order_relaxed)) {
+    body_->generations->bump(key.fingerprint());  // for those who have the same deleted store open
+    return false;
+  }
   return body_->forget(key);
 }
 
 bool Store::Body::forget(const Key& key) {
   const std::uint64_t last = index->begin_removal(key);
-  if (last == 0) return false;
   // The tombstone first: whoever is killed here leaves slots, by which the next one sees that there is
   // something to remove.
-  const std::uint64_t removed = appender->append_tombstone(key, last);
+  const std::uint64_t removed = last == 0 ? 0 : appender->append_tombstone(key, last);
   os::reached("store.remove.written");
   const bool there = index->end_removal(key, removed);
   os::reached("store.remove.done");
@@ -178,8 +182,8 @@ bool Store::Body::forget(const Key& key) {
 
 void Store::clear() {
   const TellAtEnd tell(body_->trouble);
-  if (body_->displaced.load(std::memory_order_relaxed)) return;
   body_->generations->bump_all();
+  if (body_->displaced.load(std::memory_order_relaxed)) return;
   os::reached("store.clear.stamped");
   // Numbers given out from here on belong to values that were stamped after the clear, or are withdrawn.
   const Control& control = body_->files.control;

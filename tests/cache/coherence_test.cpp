@@ -4,13 +4,10 @@
 
 #include <atomic>
 #include <chrono>
-#include <future>
-#include <string_view>
 #include <thread>
 
 #include <larder/larder.hpp>
 
-#include "os/os.hpp"
 #include "support/asleep.hpp"
 #include "support/temporary_directory.hpp"
 
@@ -65,44 +62,6 @@ TEST_F(Coherence, AValueThatOnlyMemoryOrTheQueueHasIsOutOfDateOnceAnotherCachePu
       EXPECT_TRUE(!seen || **seen == 2) << i << ": an overtaken value was written after all";
     }
     EXPECT_TRUE(a.get<int>(key)) << i;
-  }
-}
-
-// Holds the first thread that reaches a named point until it may go on.
-class Stop : public os::Hooks {
- public:
-  explicit Stop(std::string_view point) : point_(point) { os::install(this); }
-  ~Stop() override { os::install(nullptr); }
-  int before(os::Call /*call*/, const std::string& /*path*/) override { return 0; }
-  void reached(const char* point) override {
-    if (point != point_ || stopped_.exchange(true)) return;
-    arrived_.set_value();
-    go_on_.get_future().wait();
-  }
-  void wait() { arrived_.get_future().wait(); }
-  void go_on() { go_on_.set_value(); }
-
- private:
-  const std::string_view point_;
-  std::atomic<bool> stopped_ = false;
-  std::promise<void> arrived_;
-  std::promise<void> go_on_;
-};
-
-TEST_F(Coherence, AValueThatIsBeingWrittenWhenItsKeyIsPutDoesNotShowAfterwards) {
-  for (const char* point :
-       {"store.append.before_write", "store.append.written", "store.append.committed", "store.publish.pending",
-        "store.publish.stamped", "store.publish.visible", "store.publish.stamped_again", "store.append.published"}) {
-    Cache a = open();
-    Cache b = open();
-    const Key key{"k", point};
-    Stop writer(point);
-    b.put(key, 1);
-    writer.wait();
-    a.put(key, 2, {.ttl = "0"});  // kept nowhere, so that no newer record hides the older one
-    writer.go_on();
-    b.flush();
-    EXPECT_FALSE(b.get<int>(key)) << point;
   }
 }
 

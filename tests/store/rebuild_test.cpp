@@ -143,6 +143,30 @@ TEST(Rebuild, ADamagedFloorOrSequenceIsSafe) {
   EXPECT_EQ(process.get(Key{"k"}), "newest");
 }
 
+TEST(Rebuild, AFloorThatWasRaisedByHalfOrByTwoAtOnceIsNeitherLowerNorTheHighest) {
+  const Directory directory;
+  Process process(directory);
+  ASSERT_EQ(process.put(Key{"old"}, "x"), Put::stored);
+  const Control control = Control::open(directory.files()).value();
+  const std::uint64_t floor = control.last_sequence();
+  ASSERT_EQ(process.put(Key{"new"}, "x"), Put::stored);
+  control.raise_floor(floor);
+  for (const bool first_copy : {true, false}) {
+    SCOPED_TRACE(first_copy);
+    process.store.reset();
+    // As if the raise had not reached this copy.
+    if (first_copy) {
+      control.page().floor = 0;
+    } else {
+      control.page().floor_inverse = ~std::uint64_t{0};
+    }
+    reboot(directory);
+    process.open();
+    EXPECT_EQ(process.get(Key{"old"}), std::nullopt);
+    EXPECT_EQ(process.get(Key{"new"}), "x");
+  }
+}
+
 TEST(Rebuild, ALostIndexOrGenerationTableIsMadeAnew) {
   for (const char* name : {"index.1", "gen"}) {
     SCOPED_TRACE(name);

@@ -224,5 +224,20 @@ TEST(Store, ListsWhatALookupFinds) {
   EXPECT_EQ(bytes, 8 * 2 + 12u);
 }
 
+TEST(Store, ASegmentThatGrowsWhileItIsMappedIsNotTakenForDamaged) {
+  const Directory directory;
+  Process writer(directory);
+  Process reader(directory);
+  ASSERT_EQ(writer.put(Key{"k"}, "x"), Put::stored);
+  {
+    Twin twin;
+    twin.at = [&](std::string_view point) {
+      if (point == "store.map.committed") writer.put(Key{"other"}, std::string(100'000, 'y'));
+    };
+    EXPECT_EQ(reader.get(Key{"k"}), "x");
+  }
+  EXPECT_EQ(reader.counted(Counter::fault_damaged_file), 0u);
+}
+
 }  // namespace
 }  // namespace larder::store

@@ -1,0 +1,146 @@
+// Operations that meet in the middle: while one of them stands between two of its steps, another one on the same key
+// begins and ends. Named points of the store, and codecs, are where the first one is made to stand.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <filesystem>
+#include <functional>
+#include <future>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <utility>
+
+#include <larder/larder.hpp>
+
+#include "os/os.hpp"
+#include "support/temporary_directory.hpp"
+
+namespace larder {
+
+// A value whose first weighing waits: so a computation stands between its end and its landing.
+struct Heavy {
+  int number = 0;
+};
+namespace {
+std::function<void()> g_while_weighing;
+}  // namespace
+template <>
+struct Codec<Heavy> {
+  static std::string type_name() { return "Heavy"; }
+  static void encode(const Heavy& value, Encoder& out) { out.number(value.number); }
+  static Heavy decode(Decoder& in) { return {in.number<int>()}; }
+  static std::size_t weight(const Heavy&) {
+    if (const auto now = std::exchange(g_while_weighing, nullptr)) now();
+    return sizeof(Heavy);
+  }
+};
+
+namespace {
+
+// Calls a function when a thread first reaches a named point.
+class When : public os::Hooks {
+ public:
+  When(std::string_view point, std::function<void()> then) : point_(point), then_(std::move(then)) {
+    os::install(this);
+  }
+  ~When() override { os::install(nullptr); }
+  int before(os::Call /*call*/, const std::string& /*path*/) override { return 0; }
+  void reached(const char* point) override {
+    if (point == point_ && !reached_.exchange(true)) then_();
+  }
+
+ private:
+  const std::string_view point_;
+  const std::function<void()> then_;
+  std::atomic<bool> reached_ = false;
+};
+
+class Race : public ::testing::Test {
+ protected:
+  Cache open(WriteMode write) {
+    return Cache::open({.directory = directory_.path(), .store = Size("64MiB"), .write = write}).value();
+  }
+  [[nodiscard]] std::filesystem::path directory() const { return directory_.path(); }
+
+ private:
+  test::TemporaryDirectory directory_;
+};
+
+TEST_F(Race, AValueThatIsBeingWrittenWhenItsKeyIsPutDoesNotShowAfterwards) {
+  for (const char* point :
+       {"store.append.before_write", "store.append.written", "store.append.committed", "store.publish.pending",
+        "store.publish.stamped", "store.publish.visible", "store.publish.stamped_again", "store.append.published"}) {
+    Cache a = open(WriteMode::back);
+    Cache b = open(WriteMode::back);
+    const Key key{"k", point};
+    std::promise<void> arrived;
+    std::promise<void> go_on;
+    const When writing(point, [&] {
+      arrived.set_value();
+      go_on.get_future().wait();
+    });
+    b.put(key, 1);
+    arrived.get_future().wait();
+    a.put(key, 2, {.ttl = "0"});  // kept nowhere, so that no newer record hides the older one
+    go_on.set_value();
+    b.flush();
+    EXPECT_FALSE(b.get<int>(key)) << point;
+  }
+}
+
+TEST_F(Race, WhatIsReadDuringARemovalIsNotAnsweredAfterItThoughTheRecordIsReclaimedMeanwhile) {
+  Cache a = open(WriteMode::through);
+  Cache b = open(WriteMode::through);
+  const Key key{"k"};
+  a.put(key, 1);
+  bool read = false;
+  const When removing("store.remove.stamped", [&] {
+    read = b.get<int>(key).has_value();
+    const std::string filling(200'000, 'x');
+    for (int i = 0; i < 600; ++i) b.put(Key{"filling", i}, filling);
+  });
+  a.remove(key);
+  EXPECT_TRUE(read);
+  EXPECT_FALSE(b.get<int>(key));
+}
+
+TEST_F(Race, AWrittenPutThatAnotherOneSupersedesLeavesTheOthersValue) {
+  Cache a = open(WriteMode::through);
+  Cache b = open(WriteMode::through);
+  const Key key{"k"};
+  const When writing("store.append.before_write", [&] { b.put(key, 2); });
+  EXPECT_EQ(a.put(key, 1).in_store, PutOutcome::Store::superseded);
+  for (Cache* cache : {&a, &b}) {
+    const auto seen = cache->get<int>(key);
+    ASSERT_TRUE(seen);
+    EXPECT_EQ(**seen, 2);
+  }
+}
+
+TEST_F(Race, AComputationThatLandsReplacesNothingThatWasPutMeanwhile) {
+  for (const bool with_store : {false, true}) {
+    SCOPED_TRACE(with_store);
+    Cache cache = with_store ? open(WriteMode::back) : Cache::open({.store = Size(0)}).value();
+    const Key key{"k", with_store};
+    g_while_weighing = [&] { std::thread([&] { cache.put(key, Heavy{2}); }).join(); };
+    EXPECT_EQ(cache.get_or_compute(key, [] { return Heavy{1}; })->number, 1);
+    const auto seen = cache.get<Heavy>(key);
+    ASSERT_TRUE(seen);
+    EXPECT_EQ((*seen)->number, 2);
+  }
+}
+
+TEST_F(Race, ARemovalReachesThoseWhoHaveTheSameDeletedStoreOpen) {
+  Cache a = open(WriteMode::through);
+  Cache b = open(WriteMode::through);
+  const Key key{"k"};
+  a.put(key, 1);
+  EXPECT_TRUE(b.get<int>(key));
+  std::filesystem::remove_all(directory());
+  a.remove(key);
+  EXPECT_FALSE(b.get<int>(key));
+}
+
+}  // namespace
+}  // namespace larder
