@@ -142,8 +142,9 @@ using Stored = std::conditional_t<std::is_void_v<T>, std::remove_cvref_t<std::in
 // for producers that stream or live in coroutines. While an obligation is open, others who ask for the
 // key wait; destroying the Claim abandons it and hands over to exactly one of them.
 //
-// Threads: a Claim may be moved to and ended on another thread. A thread that holds a claim on a key
-// and asks for the same key again is told so with Error(cycle).
+// Threads: a Claim may be moved to and ended on another thread, but it counts as a computation of the
+// thread that asked for it: that one gets Error(cycle) if it asks for the key again before the claim has
+// ended. A thread that the claim was moved to must not ask for the key: it would wait for itself.
 template <Storable T>
 class Claim {
  public:

@@ -230,6 +230,7 @@ Answer Core::lead(Flight& flight, const Type& type) {
   if (answer) return answer;
   counters_.add(miss == Counter::miss_absent ? memory_miss : miss);
   flight.started_ns = base::monotonic_ns();
+  if (store_) flight.clears = store_->clears();
   return answer;
 }
 
@@ -356,7 +357,8 @@ Answer Core::fulfil(Flight& flight, const Value& value, const Type& type, const 
     const bool keep = admitted(value, type, options, terms);
     // The stamp first: what overtakes this flight after the question makes the stamp an old one.
     const std::uint64_t stamp = stamp_of(flight.key);
-    if (keep) publish(flight.key, value, type, terms.ttl, nanoseconds_of(answer.cost), stamp, &flight);
+    const bool cleared = store_ && store_->clears() != flight.clears;
+    if (keep && !cleared) publish(flight.key, value, type, terms.ttl, nanoseconds_of(answer.cost), stamp, &flight);
   } catch (...) {
     trouble = std::current_exception();
   }

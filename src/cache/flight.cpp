@@ -2,9 +2,28 @@
 
 #include <atomic>
 
+#include "os/os.hpp"
+
 namespace larder::detail {
 
 namespace {
+
+// The one T of this process. A forked child gets a new one: the parent's may be locked for ever there, and what it says
+// is about threads that the child does not have. Never destroyed: caches may have static storage.
+template <class T>
+T& of_this_process() {
+  struct Owned {
+    const std::uint64_t generation = os::fork_generation();
+    T object;
+  };
+  static std::atomic<Owned*> current{nullptr};
+  Owned* now = current.load(std::memory_order_acquire);
+  while (now == nullptr || now->generation != os::fork_generation()) {
+    auto fresh = std::make_unique<Owned>();
+    if (current.compare_exchange_strong(now, fresh.get(), std::memory_order_acq_rel)) now = fresh.release();
+  }
+  return now->object;
+}
 
 // Which flight each waiting thread waits for. Process-wide, so that a cycle through two caches is found.
 struct WaitGraph {
@@ -13,8 +32,7 @@ struct WaitGraph {
 };
 
 WaitGraph& wait_graph() {
-  static WaitGraph graph;
-  return graph;
+  return of_this_process<WaitGraph>();
 }
 
 // Registers that this thread waits for `flight`, for as long as it lives.
@@ -25,16 +43,16 @@ class Waiting {
     const std::lock_guard lock(graph.mutex);
     const ThreadNumber self = this_thread_number();
     std::string path = flight.key.short_text();
-    for (const Flight* next = &flight; next->leader != self;) {
+    const Flight* next = &flight;
+    // A flight that has ended holds nobody up, whether or not those who waited for it have woken yet.
+    while (next->running()) {
+      if (next->leader == self) throw_cycle(flight.key, path);
       const auto waits = graph.waits_for.find(next->leader);
-      if (waits == graph.waits_for.end()) {
-        graph.waits_for.emplace(self, &flight);
-        return;
-      }
+      if (waits == graph.waits_for.end()) break;
       next = waits->second;
       path += " -> " + next->key.short_text();
     }
-    throw_cycle(flight.key, path);
+    graph.waits_for.emplace(self, &flight);
   }
   ~Waiting() {
     WaitGraph& graph = wait_graph();
@@ -96,8 +114,7 @@ struct SharedTables {
 };
 
 SharedTables& shared_tables() {
-  static SharedTables& tables = *new SharedTables;  // outlives caches with static storage
-  return tables;
+  return of_this_process<SharedTables>();
 }
 
 }  // namespace

@@ -52,7 +52,12 @@ class Flight {
   const Key key;
   const ThreadNumber leader;
 
-  std::int64_t started_ns = 0;  // the leader's alone
+  // The leader's alone: when the computation began, and how often the store had been cleared before.
+  std::int64_t started_ns = 0;
+  std::uint64_t clears = 0;
+
+  // Whether it has yet to end.
+  [[nodiscard]] bool running() const noexcept { return running_.load(); }
 
   // The right to compute, against other processes. An overtaken flight gives it up at once: who computes
   // anew need not wait for what nobody will keep.
@@ -77,9 +82,9 @@ class Flight {
   bool overtaken_ = false;  // guarded by keeping_
   std::mutex mutex_;
   std::condition_variable landed_;
-  bool running_ = true;  // guarded by mutex_
-  Landing landing_;      // written once under mutex_, before running_ falls
-  store::Lease lease_;   // guarded by mutex_
+  std::atomic<bool> running_ = true;  // falls under mutex_
+  Landing landing_;                   // written once under mutex_, before running_ falls
+  store::Lease lease_;                // guarded by mutex_
 };
 
 // Thread-safe.

@@ -1,41 +1,34 @@
 #include "observe/counters.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <utility>
-#include <vector>
 
 namespace larder::observe {
 namespace {
 
-// Gives every living thread a number of its own, the smallest that is free; the same in every Counters.
-class Turns {
- public:
-  static Turns& instance() {
-    static Turns& turns = *new Turns;  // never destroyed: threads may end after statics are gone
-    return turns;
-  }
-  std::size_t take() {
-    const std::lock_guard lock(mutex_);
-    const auto free = std::ranges::find(taken_, false);
-    const auto turn = static_cast<std::size_t>(free - taken_.begin());
-    if (free == taken_.end()) taken_.push_back(true);
-    taken_[turn] = true;
-    return turn;
-  }
-  // What the thread counted is visible to the next one that takes the number: the mutex sees to that.
-  void give_back(std::size_t turn) {
-    const std::lock_guard lock(mutex_);
-    taken_[turn] = false;
-  }
+// Which stripes have a thread, a bit each: every living thread has the lowest that was free, the same in every
+// Counters. Without a lock, which a forked child might find locked for ever.
+constinit std::atomic<std::uint64_t> taken{0};
+static_assert(k_stripes <= 64);
 
- private:
-  std::mutex mutex_;
-  std::vector<bool> taken_;
-};
+std::size_t take_turn() noexcept {
+  std::uint64_t now = taken.load(std::memory_order_relaxed);
+  while (true) {
+    const auto turn = static_cast<std::size_t>(std::countr_one(now));
+    if (turn >= k_shared_stripe) return k_shared_stripe;
+    // Acquire: what the thread before counted there is seen.
+    if (taken.compare_exchange_weak(now, now | std::uint64_t{1} << turn, std::memory_order_acquire)) return turn;
+  }
+}
+
+void give_back(std::size_t turn) noexcept {
+  if (turn < k_shared_stripe) taken.fetch_and(~(std::uint64_t{1} << turn), std::memory_order_release);
+}
 
 struct Turn {
-  Turn() { turn_of_thread = Turns::instance().take(); }
-  ~Turn() { Turns::instance().give_back(std::exchange(turn_of_thread, k_shared_stripe)); }
+  Turn() { turn_of_thread = take_turn(); }
+  ~Turn() { give_back(std::exchange(turn_of_thread, k_shared_stripe)); }
 };
 
 }  // namespace

@@ -113,6 +113,7 @@ class Generations {
     return join(one, two);
   }
   void bump_all() noexcept { clears().fetch_add(1); }
+  [[nodiscard]] std::uint64_t cleared() const noexcept { return clears().load(); }
   // Tells those who remember a value of the key to ask again, and nobody to withdraw what he is publishing: another
   // record of the key was cleared, but the key was neither put nor removed.
   void outdate(const Digest& fingerprint) noexcept { first(fingerprint).fetch_add(1); }

@@ -199,6 +199,10 @@ void Store::clear() {
   body_->space->retire_all();
 }
 
+std::uint64_t Store::clears() const noexcept {
+  return body_->generations->cleared();
+}
+
 bool Store::overtaken(std::uint64_t stamp, std::uint64_t now) noexcept {
   return Generations::changed(stamp, now);
 }

@@ -159,6 +159,8 @@ class Store {
   // Counts the changes of the key (put, put over an older record, remove, clear) by any process. Keys share
   // counters, so a stamp may change without cause, never stay the same despite one. A wait-free load.
   [[nodiscard]] std::uint64_t stamp(const Key& key) const noexcept;
+  // How often the store was cleared, by any process.
+  [[nodiscard]] std::uint64_t clears() const noexcept;
   // Whether a value that is to be written under `stamp` still may be, `now` being the key's stamp.
   [[nodiscard]] static bool overtaken(std::uint64_t stamp, std::uint64_t now) noexcept;
 

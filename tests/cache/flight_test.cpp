@@ -12,6 +12,8 @@
 
 #include <larder/larder.hpp>
 
+#include "support/asleep.hpp"
+
 namespace larder {
 namespace {
 
@@ -190,6 +192,24 @@ TEST(Flight, WaitingUsesNoProcessorTime) {
   for (std::thread& waiter : waiters) waiter.join();
   // 16 threads waited half a second each: 8 s of spinning, or next to nothing of sleeping.
   EXPECT_LT(used_ns, 800'000'000);
+}
+
+TEST(Flight, WhoHasJustAnsweredMayAskForWhatTheOnesHeAnsweredAreComputing) {
+  Cache cache = memory_cache();
+  for (int i = 0; i < 50; ++i) {
+    Claim<int> inner = cache.claim<int>(Key{"inner", i});
+    std::thread other = test::start_and_let_sleep([&cache, i] {
+      EXPECT_EQ(*cache.get_or_compute(Key{"outer", i},
+                                      [&] {
+                                        return *cache.get_or_compute(Key{"inner", i}, [] { return 0; });
+                                      }),
+                1);
+    });
+    (void)inner.fulfil(1);
+    // The other one may not have woken yet: it waits for nothing any more all the same.
+    EXPECT_EQ(*cache.get_or_compute(Key{"outer", i}, [] { return 1; }), 1);
+    other.join();
+  }
 }
 
 TEST(Flight, AWaiterOfAnotherTypeIsToldSo) {

@@ -2,6 +2,9 @@
 // begins and ends. Named points of the store, and codecs, are where the first one is made to stand.
 #include <gtest/gtest.h>
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <atomic>
 #include <filesystem>
 #include <functional>
@@ -10,6 +13,7 @@
 #include <string_view>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include <larder/larder.hpp>
 
@@ -129,6 +133,47 @@ TEST_F(Race, AComputationThatLandsReplacesNothingThatWasPutMeanwhile) {
     ASSERT_TRUE(seen);
     EXPECT_EQ((*seen)->number, 2);
   }
+}
+
+TEST_F(Race, AStoreThatIsClearedDuringAComputationDoesNotKeepItsResult) {
+  Cache a = open(WriteMode::through);
+  Cache b = open(WriteMode::through);
+  const Key key{"k"};
+  const auto compute = [&] {
+    b.clear();
+    return 1;
+  };
+  EXPECT_EQ(*a.get_or_compute(key, compute), 1);
+  EXPECT_FALSE(a.get<int>(key));
+  EXPECT_FALSE(b.get<int>(key));
+}
+
+TEST_F(Race, AChildForkedWhileThreadsWaitForComputationsDoesNotInheritTheirLocks) {
+  Cache cache = open(WriteMode::back);
+  std::atomic<bool> stop = false;
+  std::vector<std::jthread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&] {
+      const auto inner = [] { return 1; };
+      const auto outer = [&] { return *cache.get_or_compute(Key{"inner"}, inner, {.ttl = "1ms"}); };
+      for (int i = 0; !stop; ++i) EXPECT_EQ(*cache.get_or_compute(Key{"outer", i}, outer, {.ttl = "1ms"}), 1);
+    });
+  }
+  for (int i = 0; i < 100; ++i) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      ::alarm(20);  // ends a child that hangs
+      std::vector<std::jthread> asking;
+      for (int t = 0; t < 3; ++t)
+        asking.emplace_back([&] { (void)cache.get_or_compute(Key{"child", i}, [] { return 1; }); });
+      asking.clear();
+      ::_exit(0);
+    }
+    int status = 0;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    ASSERT_EQ(status, 0);
+  }
+  stop = true;
 }
 
 TEST_F(Race, ARemovalReachesThoseWhoHaveTheSameDeletedStoreOpen) {
