@@ -449,12 +449,13 @@ TEST_F(Exec, WhatACommandLeavesRunningBelongsToItAsLongAsItHoldsTheOutput) {
 }
 
 TEST_F(Exec, AnInterruptEndsTheWaitForWhatACommandLeftRunning) {
-  Running running = start_exec({}, "(trap '' TERM; while [ ! -e go ]; do sleep 0.01; done) & echo ready");
+  Running running = start_exec({}, "(trap '' TERM; while [ ! -e go ]; do sleep 0.01; done; touch gone) & echo ready");
   running.wait_for_output("ready\n");
   running.send(SIGTERM);
   running.wait();
   EXPECT_EQ(json({"ls"}).size(), 0U);
   write("go", "");
+  while (!std::filesystem::exists(work() / "gone")) std::this_thread::sleep_for(std::chrono::milliseconds(5));
 }
 
 TEST_F(Exec, ATerminalIsToldThatAnotherProcessRunsTheSame) {
