@@ -283,6 +283,15 @@ TEST_F(Exec, ACommandKilledByASignalIsNotKept) {
   EXPECT_EQ(json({"ls"}).size(), 0U);
 }
 
+TEST_F(Exec, TheStatusOfACommandIsKnownToWhoWasStartedWithSigchldIgnored) {
+  const std::string ignoring = "env --ignore-signal=CHLD larder exec ";
+  for (const char* options : {"", "--store-failures", "--store-failures"}) {
+    const Ran ran = shell(ignoring + options + " -- sh -c 'echo ran >> runs; exit 7'");
+    EXPECT_EQ(ran.status, 7) << options;
+  }
+  EXPECT_EQ(runs(), 2U) << "the last one was replayed";
+}
+
 TEST_F(Exec, TerminationIsPassedOnAndNothingIsKept) {
   Running running =
       start_exec({"--store-failures"}, "trap 'echo caught; exit 9' TERM; echo ready; while :; do sleep 0.01; done");

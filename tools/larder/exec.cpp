@@ -167,8 +167,9 @@ int replay(const Globals& globals, const Request& request, const Input& input, c
   return result->status;
 }
 
-// Why a run's result is not kept, or empty.
+// Why a run's result is not kept, or empty. Throws Error if that is a fault, of which everybody has to hear.
 std::string not_kept(const Request& request, const Input& input, const Key& key, const Ended& ended) {
+  if (ended.lost) throw Error(Errc::io, "the system does not tell how the command ended");
   if (ended.interrupted) return "it was interrupted";
   if (ended.killed) return fmt::format("it was killed by signal {}", ended.status - 128);
   if (ended.output_refused) return "its output could not be handed on";
