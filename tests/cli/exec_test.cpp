@@ -10,6 +10,8 @@
 #include <string>
 #include <thread>
 
+#include <larder/larder.hpp>
+
 #include "sandbox.hpp"
 
 namespace larder::test {
@@ -151,6 +153,25 @@ TEST_F(Exec, StandardInputIsEmptyUnlessItIsPartOfTheKey) {
   EXPECT_EQ(exec({"--stdin"}, "cat", {.input = "one"}).out, "one");
   EXPECT_EQ(exec({"--stdin"}, "cat", {.input = ""}).out, "");
   EXPECT_EQ(runs(), 4U);
+}
+
+TEST_F(Exec, StandardInputIsTakenUpToTheLargestResultThatIsKept) {
+  ASSERT_TRUE(Cache::open({.directory = store(), .store = Size("16MiB")}));
+  const Ran ran = shell("larder exec --stdin -- touch ran < /dev/zero");
+  EXPECT_EQ(ran.status, 1);
+  EXPECT_EQ(ran.err,
+            "larder: error: --stdin takes at most 16 MiB, and there is more\n"
+            "  help: keep it in a file, name that with --file, and let the command read it\n");
+  EXPECT_FALSE(std::filesystem::exists(work() / "ran"));
+  EXPECT_EQ(shell("head -c 16777216 /dev/zero | larder exec --stdin -- wc -c").out, "16777216\n");
+}
+
+TEST_F(Exec, WithoutACacheStandardInputIsHandedOnUnread) {
+  const std::string one_line = " larder exec --stdin -- sh -c 'read line; echo \"$line\"' 2>/dev/null; cat";
+  for (const char* without : {"LARDER_DISABLE=1", "LARDER_DIR=/proc/nowhere"}) {
+    write("input", "for the command\nfor who comes next\n");
+    EXPECT_EQ(shell(std::string("{ ") + without + one_line + "; } < input").out, read("input")) << without;
+  }
 }
 
 TEST_F(Exec, EveryByteIsReplayed) {

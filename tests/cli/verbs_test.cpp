@@ -115,6 +115,18 @@ TEST_F(Verbs, PutOfAFileThatIsNotThereFails) {
   const Ran ran = larder({"put", "a", "missing"});
   EXPECT_EQ(ran.status, 1);
   EXPECT_EQ(ran.err, "larder: error: missing cannot be read: No such file or directory\n");
+  EXPECT_FALSE(std::filesystem::exists(store()));
+}
+
+TEST_F(Verbs, PutReadsNoMoreThanTheStoreMayHold) {
+  ASSERT_TRUE(Cache::open({.directory = store(), .store = Size("16MiB")}));
+  const std::string too_large = " is larger than 16 MiB, the most that put takes\n  help: ";
+  const Ran file = larder({"put", "a", "/dev/zero"});
+  EXPECT_EQ(file.status, 8);
+  EXPECT_EQ(file.err.find("larder: error: /dev/zero" + too_large), 0U) << file.err;
+  const Ran input = shell("larder put a < /dev/zero");
+  EXPECT_EQ(input.status, 8);
+  EXPECT_EQ(input.err.find("larder: error: standard input" + too_large), 0U) << input.err;
 }
 
 TEST_F(Verbs, AValueWhoseTimeIsOverIsNotFound) {
@@ -480,7 +492,8 @@ TEST_F(Verbs, WhatWasForgottenOrRefusedIsToldWhereThereWasAny) {
   EXPECT_NE(text.find("\nFaults    disk full 3\n"), std::string::npos) << text;
   const Ran doctor = larder({"doctor"});
   EXPECT_EQ(doctor.status, 4);
-  EXPECT_NE(doctor.out.find("warn  index        forgotten because the index was full: 7 entries"), std::string::npos) << doctor.out;
+  EXPECT_NE(doctor.out.find("warn  index        forgotten because the index was full: 7 entries"), std::string::npos)
+      << doctor.out;
 }
 
 TEST_F(Verbs, ValuesPassThroughPipesThatDoNotBlock) {
