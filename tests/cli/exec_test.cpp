@@ -225,6 +225,7 @@ TEST_F(Exec, AResultWhoseTimeIsOverIsComputedAgain) {
 
 TEST_F(Exec, OfManyAtOnceOneRunsAndAllReplay) {
   std::vector<Running> all;
+  all.reserve(4);
   for (int i = 0; i < 4; ++i) all.push_back(start_exec({}, "sleep 0.5; echo done"));
   for (Running& one : all) {
     const Ran ran = one.wait();

@@ -252,6 +252,32 @@ TEST_F(Verbs, InfoSaysWhatIsKnown) {
   EXPECT_TRUE(this->json({"info", "b"})["expires"].is_null());
 }
 
+TEST_F(Verbs, TheSizeOfAValueIsTheSameForPutGetLsAndInfo) {
+  const auto expect = [&](const std::string& key, std::size_t size) {
+    EXPECT_EQ(json({"get", key})["bytes"], size);
+    EXPECT_EQ(json({"info", key})["bytes"], size);
+    EXPECT_EQ(json({"ls", key})[0]["bytes"], size);
+    const std::string text = format_size(size);
+    EXPECT_NE(larder({"info", key}).out.find(" " + text + " (" + std::to_string(size) + " bytes)\n"),
+              std::string::npos);
+    EXPECT_NE(larder({"ls", key}).out.find("  " + text + "  "), std::string::npos);
+  };
+  // Around the sizes from which on bytes are aligned in their encoded form.
+  for (const std::size_t size : {0U, 3U, 4095U, 4096U, 4160U, 65535U, 65536U, 70000U}) {
+    const std::string key = "bytes-" + std::to_string(size);
+    EXPECT_EQ(nlohmann::json::parse(larder({"put", key, "--json"}, {.input = std::string(size, 'x')}).out)["bytes"],
+              size);
+    expect(key, size);
+  }
+  {
+    Cache cache = open();
+    cache.put(Key("text"), std::string(70000, 't'));
+    cache.put(Key("numbers"), std::vector<double>{1.5, -2.0});
+  }
+  expect("text", 70000);
+  expect("numbers", larder({"get", "numbers"}).out.size());
+}
+
 class Listing : public Verbs {
  public:
   Listing() {
