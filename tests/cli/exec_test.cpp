@@ -10,6 +10,8 @@
 #include <string>
 #include <thread>
 
+#include <larder/larder.hpp>
+
 #include "sandbox.hpp"
 
 namespace larder::test {
@@ -153,6 +155,25 @@ TEST_F(Exec, StandardInputIsEmptyUnlessItIsPartOfTheKey) {
   EXPECT_EQ(runs(), 4U);
 }
 
+TEST_F(Exec, StandardInputIsTakenUpToTheLargestResultThatIsKept) {
+  ASSERT_TRUE(Cache::open({.directory = store(), .store = Size("16MiB")}));
+  const Ran ran = shell("larder exec --stdin -- touch ran < /dev/zero");
+  EXPECT_EQ(ran.status, 1);
+  EXPECT_EQ(ran.err,
+            "larder: error: --stdin takes at most 16 MiB, and there is more\n"
+            "  help: keep it in a file, name that with --file, and let the command read it\n");
+  EXPECT_FALSE(std::filesystem::exists(work() / "ran"));
+  EXPECT_EQ(shell("head -c 16777216 /dev/zero | larder exec --stdin -- wc -c").out, "16777216\n");
+}
+
+TEST_F(Exec, WithoutACacheStandardInputIsHandedOnUnread) {
+  const std::string one_line = " larder exec --stdin -- sh -c 'read line; echo \"$line\"' 2>/dev/null; cat";
+  for (const char* without : {"LARDER_DISABLE=1", "LARDER_DIR=/proc/nowhere"}) {
+    write("input", "for the command\nfor who comes next\n");
+    EXPECT_EQ(shell(std::string("{ ") + without + one_line + "; } < input").out, read("input")) << without;
+  }
+}
+
 TEST_F(Exec, EveryByteIsReplayed) {
   std::string every;
   for (int i = 0; i < 256; ++i) every += static_cast<char>(i);
@@ -204,6 +225,7 @@ TEST_F(Exec, AResultWhoseTimeIsOverIsComputedAgain) {
 
 TEST_F(Exec, OfManyAtOnceOneRunsAndAllReplay) {
   std::vector<Running> all;
+  all.reserve(4);
   for (int i = 0; i < 4; ++i) all.push_back(start_exec({}, "sleep 0.5; echo done"));
   for (Running& one : all) {
     const Ran ran = one.wait();
@@ -281,6 +303,15 @@ TEST_F(Exec, ACommandKilledByASignalIsNotKept) {
   EXPECT_EQ(exec({"--store-failures"}, "echo out; kill -KILL $$").status, 128 + SIGKILL);
   EXPECT_EQ(runs(), 2U);
   EXPECT_EQ(json({"ls"}).size(), 0U);
+}
+
+TEST_F(Exec, TheStatusOfACommandIsKnownToWhoWasStartedWithSigchldIgnored) {
+  const std::string ignoring = "env --ignore-signal=CHLD larder exec ";
+  for (const char* options : {"", "--store-failures", "--store-failures"}) {
+    const Ran ran = shell(ignoring + options + " -- sh -c 'echo ran >> runs; exit 7'");
+    EXPECT_EQ(ran.status, 7) << options;
+  }
+  EXPECT_EQ(runs(), 2U) << "the last one was replayed";
 }
 
 TEST_F(Exec, TerminationIsPassedOnAndNothingIsKept) {

@@ -115,6 +115,18 @@ TEST_F(Verbs, PutOfAFileThatIsNotThereFails) {
   const Ran ran = larder({"put", "a", "missing"});
   EXPECT_EQ(ran.status, 1);
   EXPECT_EQ(ran.err, "larder: error: missing cannot be read: No such file or directory\n");
+  EXPECT_FALSE(std::filesystem::exists(store()));
+}
+
+TEST_F(Verbs, PutReadsNoMoreThanTheStoreMayHold) {
+  ASSERT_TRUE(Cache::open({.directory = store(), .store = Size("16MiB")}));
+  const std::string too_large = " is larger than 16 MiB, the most that put takes\n  help: ";
+  const Ran file = larder({"put", "a", "/dev/zero"});
+  EXPECT_EQ(file.status, 8);
+  EXPECT_EQ(file.err.find("larder: error: /dev/zero" + too_large), 0U) << file.err;
+  const Ran input = shell("larder put a < /dev/zero");
+  EXPECT_EQ(input.status, 8);
+  EXPECT_EQ(input.err.find("larder: error: standard input" + too_large), 0U) << input.err;
 }
 
 TEST_F(Verbs, AValueWhoseTimeIsOverIsNotFound) {
@@ -238,6 +250,32 @@ TEST_F(Verbs, InfoSaysWhatIsKnown) {
   EXPECT_TRUE(json["expires"].is_string());
   put("b", "hello");
   EXPECT_TRUE(this->json({"info", "b"})["expires"].is_null());
+}
+
+TEST_F(Verbs, TheSizeOfAValueIsTheSameForPutGetLsAndInfo) {
+  const auto expect = [&](const std::string& key, std::size_t size) {
+    EXPECT_EQ(json({"get", key})["bytes"], size);
+    EXPECT_EQ(json({"info", key})["bytes"], size);
+    EXPECT_EQ(json({"ls", key})[0]["bytes"], size);
+    const std::string text = format_size(size);
+    EXPECT_NE(larder({"info", key}).out.find(" " + text + " (" + std::to_string(size) + " bytes)\n"),
+              std::string::npos);
+    EXPECT_NE(larder({"ls", key}).out.find("  " + text + "  "), std::string::npos);
+  };
+  // Around the sizes from which on bytes are aligned in their encoded form.
+  for (const std::size_t size : {0U, 3U, 4095U, 4096U, 4160U, 65535U, 65536U, 70000U}) {
+    const std::string key = "bytes-" + std::to_string(size);
+    EXPECT_EQ(nlohmann::json::parse(larder({"put", key, "--json"}, {.input = std::string(size, 'x')}).out)["bytes"],
+              size);
+    expect(key, size);
+  }
+  {
+    Cache cache = open();
+    cache.put(Key("text"), std::string(70000, 't'));
+    cache.put(Key("numbers"), std::vector<double>{1.5, -2.0});
+  }
+  expect("text", 70000);
+  expect("numbers", larder({"get", "numbers"}).out.size());
 }
 
 class Listing : public Verbs {
@@ -480,7 +518,8 @@ TEST_F(Verbs, WhatWasForgottenOrRefusedIsToldWhereThereWasAny) {
   EXPECT_NE(text.find("\nFaults    disk full 3\n"), std::string::npos) << text;
   const Ran doctor = larder({"doctor"});
   EXPECT_EQ(doctor.status, 4);
-  EXPECT_NE(doctor.out.find("warn  index        forgotten because the index was full: 7 entries"), std::string::npos) << doctor.out;
+  EXPECT_NE(doctor.out.find("warn  index        forgotten because the index was full: 7 entries"), std::string::npos)
+      << doctor.out;
 }
 
 TEST_F(Verbs, ValuesPassThroughPipesThatDoNotBlock) {

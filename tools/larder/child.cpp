@@ -10,6 +10,7 @@
 #include <atomic>
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
 #include <string_view>
 #include <utility>
 
@@ -28,7 +29,8 @@ static_assert(std::atomic<pid_t>::is_always_lock_free, "used in a signal handler
 void pass_on(int signal, siginfo_t* info, void*) {
   const int saved = errno;
   g_signal.store(signal);
-  // A terminal sends its signals to the whole foreground group, so the child has this one already.
+  // A terminal sends its signals to the whole foreground group, so the child has this one already. What a process sent
+  // was for us alone or for our group (`timeout` does that), which we cannot tell: the child may get it a second time.
   const pid_t child = g_child.load();
   if (child > 0 && info->si_code <= 0) ::kill(child, signal);
   errno = saved;
@@ -58,6 +60,24 @@ class SignalForwarding {
  private:
   static constexpr std::array<int, 3> k_signals = {SIGINT, SIGTERM, SIGHUP};
   std::array<struct sigaction, 3> before_{};
+};
+
+// Keeps SIGCHLD from being ignored for as long as it lives. Some daemons and CI runners start us that way, and the
+// system then forgets how a child ended before we can ask. The child has the default as well: posix_spawn() cannot make
+// it ignore a signal that we do not.
+class ChildrenRemembered {
+ public:
+  ChildrenRemembered() {
+    struct sigaction action {};
+    action.sa_handler = SIG_DFL;
+    ::sigaction(SIGCHLD, &action, &before_);
+  }
+  ~ChildrenRemembered() { ::sigaction(SIGCHLD, &before_, nullptr); }
+  ChildrenRemembered(const ChildrenRemembered&) = delete;
+  ChildrenRemembered& operator=(const ChildrenRemembered&) = delete;
+
+ private:
+  struct sigaction before_ {};
 };
 
 struct Pipe {
@@ -92,6 +112,14 @@ std::vector<char*> arguments_of(const std::vector<std::string>& command) {
   return arguments;
 }
 
+// How the child ended, as waitpid() tells it; 0: it has not, -1: that cannot be told.
+pid_t wait_for(pid_t child, int& status, int options) {
+  for (;;) {
+    const pid_t waited = ::waitpid(child, &status, options);
+    if (waited >= 0 || errno != EINTR) return waited;
+  }
+}
+
 // Reads once from the pipe, hands the bytes on to `to`, and keeps them in `kept`. Closes the pipe at its end, or when
 // nobody takes the bytes: the child is told as it would be without us, by SIGPIPE.
 void move_some(Pipe& pipe, int to, std::string& kept, std::uint64_t bytes_max, Ended& ended) {
@@ -118,6 +146,7 @@ Ended run_recorded(const std::vector<std::string>& command, int input, std::uint
     return ended;
   }
   const SignalForwarding forwarding;
+  const ChildrenRemembered remembered;
   posix_spawn_file_actions_t actions;
   ::posix_spawn_file_actions_init(&actions);
   ::posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO);
@@ -141,24 +170,24 @@ Ended run_recorded(const std::vector<std::string>& command, int input, std::uint
   err.close_write();
 
   int status = 0;
-  bool reaped = false;
+  pid_t waited = 0;
   while (out.read_end >= 0 || err.read_end >= 0) {
     // Once interrupted we wait for the command, and no longer for those to whom it left its output.
     const bool interrupted = g_signal.load() != 0;
-    reaped = reaped || (interrupted && ::waitpid(child, &status, WNOHANG) == child);
+    if (interrupted && waited == 0) waited = wait_for(child, status, WNOHANG);
     std::array<pollfd, 2> ends = {{{out.read_end, POLLIN, 0}, {err.read_end, POLLIN, 0}}};
     constexpr int k_look_ms = 50;
-    const int ready = ::poll(ends.data(), ends.size(), reaped ? 0 : interrupted ? k_look_ms : -1);
+    const int ready = ::poll(ends.data(), ends.size(), waited != 0 ? 0 : interrupted ? k_look_ms : -1);
     if (ready < 0) continue;  // only EINTR is possible
     if (ends[0].revents != 0) move_some(out, STDOUT_FILENO, ended.standard_output, bytes_max, ended);
     if (ends[1].revents != 0) move_some(err, STDERR_FILENO, ended.standard_error, bytes_max, ended);
-    if (reaped) break;
+    if (waited != 0) break;
   }
-  while (!reaped && ::waitpid(child, &status, 0) < 0 && errno == EINTR) {
-  }
+  if (waited == 0) waited = wait_for(child, status, 0);
   g_child.store(0);
-  ended.killed = WIFSIGNALED(status);
-  ended.status = ended.killed ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+  ended.lost = waited != child;
+  ended.killed = !ended.lost && WIFSIGNALED(status);
+  ended.status = ended.lost ? EXIT_FAILURE : ended.killed ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
   ended.interrupted = g_signal.load() != 0;
   return ended;
 }

@@ -10,7 +10,8 @@ namespace larder::tool {
 // How a recorded command ended. What it wrote went to our own standard output and error as it came.
 struct Ended {
   int start_error = 0;          // an errno: the command could not be started, nothing else holds
-  int status = 0;               // exit status; 128 + signal if a signal killed it
+  int status = 0;               // exit status; 128 + signal if a signal killed it; a failure if `lost`
+  bool lost = false;            // the system does not tell how it ended
   bool killed = false;          // by a signal
   bool interrupted = false;     // we received SIGINT, SIGTERM or SIGHUP meanwhile
   bool output_refused = false;  // our own standard output or error could not be written

@@ -2,8 +2,6 @@
 //
 // The cache is never in the way: whatever is wrong with it is one warning, and the command runs as if larder were
 // not there, in our place. Once the command has run it is never run again, whatever happens to its result.
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <condition_variable>
@@ -137,13 +135,6 @@ void tell(const Globals& globals, const char* event, const Key& key, nlohmann::j
   }
 }
 
-// What may be held of one result: it has to fit the store, and the machine must not notice.
-std::uint64_t result_bytes_max(const Cache& cache) {
-  const auto memory =
-      static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<std::uint64_t>(::sysconf(_SC_PAGE_SIZE));
-  return std::min(cache.stats().store_limit, memory / 4);
-}
-
 int replay(const Globals& globals, const Request& request, const Input& input, const Key& key,
            const Ref<ExecResult>& result) {
   // What is written is what was asked for, whatever the record says.
@@ -167,8 +158,9 @@ int replay(const Globals& globals, const Request& request, const Input& input, c
   return result->status;
 }
 
-// Why a run's result is not kept, or empty.
+// Why a run's result is not kept, or empty. Throws Error if that is a fault, of which everybody has to hear.
 std::string not_kept(const Request& request, const Input& input, const Key& key, const Ended& ended) {
+  if (ended.lost) throw Error(Errc::io, "the system does not tell how the command ended");
   if (ended.interrupted) return "it was interrupted";
   if (ended.killed) return fmt::format("it was killed by signal {}", ended.status - 128);
   if (ended.output_refused) return "its output could not be handed on";
@@ -205,7 +197,7 @@ void end_as(int signal, Cache& cache, Claim<ExecResult>& claim) {
 int record(const Globals& globals, const Request& request, const Input& input, Cache& cache, const Key& key,
            Claim<ExecResult>& claim) {
   const OutputFiles outputs(request.outputs);
-  const std::uint64_t bytes_max = result_bytes_max(cache);
+  const std::uint64_t bytes_max = value_bytes_max(cache);
   ::setenv(k_chain, (chain() + key.fingerprint().hex() + ":").c_str(), 1);
   Ended ended = run_recorded(request.command, input.descriptor(), bytes_max);
   if (ended.start_error != 0) throw start_failure(request, ended.start_error);
@@ -258,19 +250,20 @@ int run(const Globals& globals, const ExecOptions& options) {
   request.ttl = parse_ttl(options.ttl);
   std::ranges::sort(request.outputs);
   request.outputs.erase(std::unique(request.outputs.begin(), request.outputs.end()), request.outputs.end());
-  const Input input(request.standard_input);
+  Input input(request.standard_input);
   if (disabled()) run_uncached(request, input);
 
   std::optional<Cache> cache;
   std::optional<Key> key;
   std::optional<Claim<ExecResult>> claim;
   try {
+    cache = open_store(store_path(globals)).value();
+    input.read(value_bytes_max(*cache));
     key = key_of(request, input.digest());
     if (chain().find(key->fingerprint().hex()) != std::string::npos) {
       throw Error(Errc::cycle, "the command asks, through others, for its own result",
                   "give the inner one another --key, or LARDER_DISABLE=1");
     }
-    cache = open_store(store_path(globals)).value();
     const WaitNotice notice(globals, *cache);
     claim = cache->claim<ExecResult>(*key);
   } catch (const Error& error) {

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "raw.hpp"
 #include "selection.hpp"
 #include "store_path.hpp"
 #include "verbs.hpp"
@@ -25,7 +26,7 @@ int run(const Globals& globals, const InfoOptions& options) {
   line("text", printable(entry.key.text()));
   line("fingerprint", entry.key.fingerprint().hex());
   line("type", printable(entry.type));
-  line("size", fmt::format("{} ({} bytes)", format_size(entry.bytes), entry.bytes));
+  line("size", fmt::format("{} ({} bytes)", format_size(value_bytes(entry)), value_bytes(entry)));
   line("cost", format_duration(entry.cost));
   line("created", fmt::format("{} ({})", timestamp(entry.created), ago(entry.created)));
   line("expires", entry.expires ? timestamp(*entry.expires) : "never");

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "arguments.hpp"
+#include "raw.hpp"
 #include "store_path.hpp"
 #include "verbs.hpp"
 
@@ -28,7 +29,7 @@ bool matches(const std::string& glob, const Key& key) {
 // Largest and newest first; keys in the order of the alphabet.
 bool before(const std::string& sort, const EntryInfo& a, const EntryInfo& b) {
   if (sort == "cost" && a.cost != b.cost) return a.cost > b.cost;
-  if (sort == "size" && a.bytes != b.bytes) return a.bytes > b.bytes;
+  if (sort == "size" && value_bytes(a) != value_bytes(b)) return value_bytes(a) > value_bytes(b);
   if (sort == "created" && a.created != b.created) return a.created > b.created;
   return a.key.text() < b.key.text();
 }
@@ -36,8 +37,8 @@ bool before(const std::string& sort, const EntryInfo& a, const EntryInfo& b) {
 std::string table(const std::vector<EntryInfo>& entries) {
   std::vector<std::array<std::string, 7>> rows = {{"KEY", "SIZE", "COST", "CREATED", "EXPIRES", "TYPE", "TEXT"}};
   for (const EntryInfo& entry : entries) {
-    rows.push_back({short_name(entry.key), format_size(entry.bytes), format_duration(entry.cost), ago(entry.created),
-                    entry.expires ? timestamp(*entry.expires) : "never", printable(entry.type),
+    rows.push_back({short_name(entry.key), format_size(value_bytes(entry)), format_duration(entry.cost),
+                    ago(entry.created), entry.expires ? timestamp(*entry.expires) : "never", printable(entry.type),
                     printable(entry.key.text())});
   }
   std::array<std::size_t, 7> width{};

@@ -12,6 +12,7 @@
 
 #include <larder/units.hpp>
 
+#include "raw.hpp"
 #include "transfer.hpp"
 
 namespace larder::tool {
@@ -159,7 +160,7 @@ nlohmann::json entry_json(const EntryInfo& entry) {
           {"fingerprint", entry.key.fingerprint().hex()},
           {"text", entry.key.text()},
           {"type", entry.type},
-          {"bytes", entry.bytes},
+          {"bytes", value_bytes(entry)},
           {"cost_ns", entry.cost.count()},
           {"created", timestamp(entry.created)},
           {"expires", entry.expires ? nlohmann::json(timestamp(*entry.expires)) : nlohmann::json()}};

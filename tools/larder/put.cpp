@@ -24,26 +24,40 @@ struct PutOptions {
   std::string ttl = "never";
 };
 
-std::vector<std::byte> read_value(const std::string& path) {
-  const bool standard_input = path == "-";
-  const Descriptor file(standard_input ? -1 : ::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+bool is_standard_input(const std::string& path) {
+  return path == "-";
+}
+
+std::string name_of(const std::string& path) {
+  return is_standard_input(path) ? "standard input" : printable(path);
+}
+
+Failure unreadable(const std::string& path, int code) {
+  return {Exit::failed, fmt::format("{} cannot be read: {}", name_of(path), std::strerror(code)),
+          is_standard_input(path) ? "larder put KEY FILE reads a file" : ""};
+}
+
+std::vector<std::byte> read_value(const std::string& path, int fd, std::uint64_t bytes_max) {
   std::vector<std::byte> bytes;
-  if ((!standard_input && file.get() < 0) || read_all(standard_input ? STDIN_FILENO : file.get(), bytes) != 0) {
-    const int code = errno;
-    throw Failure{
-        Exit::failed,
-        fmt::format("{} cannot be read: {}", standard_input ? "standard input" : printable(path), std::strerror(code)),
-        standard_input ? "larder put KEY FILE reads a file" : ""};
-  }
-  return bytes;
+  if (const int code = read_all(fd, bytes, bytes_max); code != 0) throw unreadable(path, code);
+  if (bytes.size() <= bytes_max) return bytes;
+  throw Failure{
+      Exit::no_space,
+      fmt::format("{} is larger than {}, the most that put takes", name_of(path), format_size(bytes_max)),
+      "it is a quarter of the memory, or the store's limit if that is less: a program may raise it, Options::store"};
 }
 
 int run(const Globals& globals, const PutOptions& options) {
   const EntryOptions entry{.ttl = parse_ttl(options.ttl)};
-  std::vector<std::byte> bytes = read_value(options.file);
-  const std::size_t size = bytes.size();
+  const std::string& path = options.file;
+  // Before the store is made: there is nothing to keep in it if this fails.
+  const Descriptor file(is_standard_input(path) ? ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0)
+                                                : ::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (file.get() < 0) throw unreadable(path, errno);
   Result<Cache> cache = open_store(store_path(globals));
   if (!cache) throw failure_of(cache.error());
+  std::vector<std::byte> bytes = read_value(path, file.get(), value_bytes_max(*cache));
+  const std::size_t size = bytes.size();
   const Key key(options.key);
   cache->put(key, std::move(bytes), entry);
   if ((*cache).stats()[Counter::stored] == 0) throw failure_of(why_not_stored(*cache));

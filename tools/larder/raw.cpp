@@ -39,6 +39,21 @@ std::optional<RawValue> read_raw(Cache& cache, const EntryInfo& entry) {
   return raw;
 }
 
+std::uint64_t value_bytes(const EntryInfo& entry) {
+  // Bytes and texts are encoded behind their count, and bytes begin where their number wants them aligned: so what
+  // stands in front of them follows from the sum of both.
+  constexpr std::uint64_t k_count_bytes = sizeof(std::uint64_t);
+  const auto behind = [&](std::uint64_t front) { return entry.bytes < front ? 0 : entry.bytes - front; };
+  if (entry.type == Codec<std::string_view>::type_name()) return behind(k_count_bytes);
+  if (entry.type != Codec<std::span<const std::byte>>::type_name()) return entry.bytes;
+  std::uint64_t front = k_count_bytes;
+  for (const std::uint64_t least : {detail::k_refer_bytes_min, detail::k_page_align_bytes_min}) {
+    const std::uint64_t aligned = detail::payload_alignment(least, 1);
+    if (behind(aligned) >= least) front = aligned;
+  }
+  return behind(front);
+}
+
 std::string base64(Bytes bytes) {
   constexpr std::string_view digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   std::string text;

@@ -58,18 +58,28 @@ Key key_of(const Request& request, const std::optional<Digest>& standard_input) 
   }
 }
 
-Input::Input(bool standard_input) {
-  descriptor_ =
-      standard_input ? ::memfd_create("larder-stdin", MFD_CLOEXEC) : ::open("/dev/null", O_RDONLY | O_CLOEXEC);
-  if (descriptor_ < 0) throw input_failure("kept");
-  if (!standard_input) return;
+Input::Input(bool standard_input)
+    : descriptor_(standard_input ? STDIN_FILENO : ::open("/dev/null", O_RDONLY | O_CLOEXEC)) {
+  if (descriptor_ < 0) throw input_failure("opened");
+}
+
+void Input::read(std::uint64_t bytes_max) {
+  if (descriptor_ != STDIN_FILENO) return;
+  const int kept = ::memfd_create("larder-stdin", MFD_CLOEXEC);
+  if (kept < 0) throw input_failure("kept");
+  descriptor_ = kept;
   DigestStream stream;
   std::array<char, 65536> buffer;
-  for (;;) {
+  for (std::uint64_t bytes_read = 0;;) {
     const ssize_t got = read_some(STDIN_FILENO, buffer);
     if (got < 0) throw input_failure("read");
     if (got == 0) break;
     const std::string_view bytes(buffer.data(), static_cast<std::size_t>(got));
+    bytes_read += bytes.size();
+    if (bytes_read > bytes_max) {
+      throw Failure{Exit::failed, fmt::format("--stdin takes at most {}, and there is more", format_size(bytes_max)),
+                    "keep it in a file, name that with --file, and let the command read it"};
+    }
     stream.update(std::as_bytes(std::span(bytes)));
     if (write_all(descriptor_, bytes) != 0) throw input_failure("kept");
   }
@@ -78,7 +88,7 @@ Input::Input(bool standard_input) {
 }
 
 Input::~Input() {
-  ::close(descriptor_);
+  if (descriptor_ != STDIN_FILENO) ::close(descriptor_);
 }
 
 }  // namespace larder::tool

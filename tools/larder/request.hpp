@@ -30,14 +30,17 @@ struct Request {
 // Throws Error if a named file cannot be read or if the words are too long for a key.
 [[nodiscard]] Key key_of(const Request& request, const std::optional<Digest>& standard_input);
 
-// What the command reads: nothing, or with --stdin all of ours, read before it starts so that it can be part of the
-// key and can be handed on whether or not the result is stored.
+// What the command reads: nothing, or with --stdin all of ours.
 class Input {
  public:
   explicit Input(bool standard_input);
   ~Input();
   Input(const Input&) = delete;
   Input& operator=(const Input&) = delete;
+
+  // Reads what the command will read before it starts, so that it can be part of the key and can be handed on whether
+  // or not the result is stored. Throws Failure if that is not possible, or is more than `bytes_max`.
+  void read(std::uint64_t bytes_max);
 
   [[nodiscard]] int descriptor() const noexcept { return descriptor_; }
   [[nodiscard]] const std::optional<Digest>& digest() const noexcept { return digest_; }

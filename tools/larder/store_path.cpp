@@ -1,5 +1,7 @@
 #include "store_path.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <system_error>
 
@@ -86,6 +88,12 @@ Cache require_existing(const Globals& globals, Exit exit) {
 
 Failure no_store(const std::filesystem::path& directory, Exit exit) {
   return {exit, no_store_yet(directory), k_other_directory};
+}
+
+std::uint64_t value_bytes_max(const Cache& cache) {
+  const auto memory =
+      static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<std::uint64_t>(::sysconf(_SC_PAGE_SIZE));
+  return std::min(cache.stats().store_limit, memory / 4);
 }
 
 Error why_not_stored(const Cache& cache) {

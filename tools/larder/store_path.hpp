@@ -2,6 +2,7 @@
 // call returns.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -29,6 +30,9 @@ inline constexpr const char* k_other_directory = "name another directory with --
 // For verbs that have no answer without a store: throws Failure(exit) if there is none.
 [[nodiscard]] Cache require_existing(const Globals& globals, Exit exit);
 [[nodiscard]] Failure no_store(const std::filesystem::path& directory, Exit exit);
+
+// The largest value that is taken: it has to fit the store, and the machine must not notice that it is held.
+[[nodiscard]] std::uint64_t value_bytes_max(const Cache& cache);
 
 // Why the last value given to `cache` is not in its store, from its counters; the code is what the verb ends with.
 [[nodiscard]] Error why_not_stored(const Cache& cache);
