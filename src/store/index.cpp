@@ -216,7 +216,8 @@ Index::Match Index::choose_victim(const Digest& fingerprint) {
   Hit hit;
   if (read(victim.word, hit) == Read::found) {
     victim.sequence = hit.record.header.sequence;
-    for (const Match& match : matches(hit.record.header.fingerprint, hit.record.key).all()) {
+    Matches of_its_key = matches(hit.record.header.fingerprint, hit.record.key);
+    for (const Match& match : of_its_key.all()) {
       if (match.slot == victim.slot) continue;
       generations_.outdate(hit.record.header.fingerprint);
       if (match.sequence < victim.sequence) Slots::drop(*match.slot, match.word);

@@ -102,7 +102,7 @@ class Index {
   struct Matches {
     std::array<Match, 2 * Slots::k_bucket_slots> list;
     std::size_t count = 0;
-    [[nodiscard]] std::span<Match> all() noexcept { return std::span(list).first(count); }
+    [[nodiscard]] std::span<Match> all() & noexcept { return std::span(list).first(count); }
   };
   // Looks at every slot once, and says in `seen` what was in each.
   Lookup find_once(const Key& key, const std::array<std::span<Slot>, 2>& both, std::span<std::uint64_t> seen);
