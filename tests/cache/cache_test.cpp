@@ -371,6 +371,9 @@ TEST_F(CacheTest, AUserTypeJoinsByOneSpecialization) {
 }
 
 TEST_F(CacheTest, AForkedChildOpensAnewAndTheParentGoesOn) {
+#if defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "the thread sanitizer starts no threads in a child of several";
+#endif
   Cache cache = open();
   cache.put(Key{"before"}, 1);
   cache.flush();
@@ -385,7 +388,7 @@ TEST_F(CacheTest, AForkedChildOpensAnewAndTheParentGoesOn) {
   }
   int status = 0;
   ASSERT_EQ(::waitpid(child, &status, 0), child);
-  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+  ASSERT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
   EXPECT_EQ(**cache.get<int>(Key{"child"}), 2);
   EXPECT_EQ(*cache.get_or_compute(Key{"after"}, [] { return 3; }), 3);
 }
