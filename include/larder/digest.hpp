@@ -22,7 +22,7 @@ struct Digest {
   std::uint64_t low = 0;
   std::uint64_t high = 0;
 
-  auto operator<=>(const Digest&) const = default;
+  auto operator<=>(const Digest&) const = default;  // NOLINT(modernize-use-nullptr): the tool is mistaken
   // 32 hexadecimal digits, high word first: the canonical XXH3-128 text.
   [[nodiscard]] LARDER_API std::string hex() const;
 };
