@@ -80,8 +80,7 @@ Counter Core::search_below(const Key& key, const Type& type, std::uint64_t stamp
                            Answer& answer) {
   if (!store_) return degraded_.empty() ? Counter::miss_absent : Counter::miss_degraded;
   const std::int64_t now_ms = base::wall_ms();
-  if (const auto pending = write_back_->find(key);
-      pending != nullptr && !store::Store::overtaken(pending->stamp, stamp)) {
+  if (const auto pending = write_back_->find(key, stamp)) {
     if (now_ms >= pending->meta.expires_ms) return Counter::miss_expired;
     const std::chrono::nanoseconds cost(pending->meta.cost_ns);
     Value value = is_same(*pending->type, type) ? pending->value
@@ -379,8 +378,7 @@ bool Core::contains(const Key& key) {
   const std::int64_t now_ms = base::wall_ms();
   if (memory_ && memory_->contains(key, stamp, now_ms)) return true;
   if (!store_) return false;
-  if (const auto pending = write_back_->find(key);
-      pending != nullptr && !store::Store::overtaken(pending->stamp, stamp)) {
+  if (const auto pending = write_back_->find(key, stamp)) {
     return now_ms < pending->meta.expires_ms;
   }
   return store_->contains(key, now_ms);

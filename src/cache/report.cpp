@@ -51,8 +51,7 @@ std::optional<EntryInfo> Core::entry(const Key& key) {
     if (const std::optional<memory::Entry> found = memory_->find(key, stamp, now_ms)) return info_of(key, *found);
   }
   if (!store_) return std::nullopt;
-  if (const auto pending = write_back_->find(key);
-      pending != nullptr && !store::Store::overtaken(pending->stamp, stamp)) {
+  if (const auto pending = write_back_->find(key, stamp)) {
     if (now_ms >= pending->meta.expires_ms) return std::nullopt;
     return info_of(key, Tier::memory, pending->type->name, pending->weight, pending->meta.cost_ns,
                    pending->meta.created_ms, pending->meta.expires_ms);

@@ -66,10 +66,11 @@ std::shared_ptr<Pending> WriteBack::give_up_locked(std::shared_ptr<Pending> item
   return item;
 }
 
-std::shared_ptr<const Pending> WriteBack::find(const Key& key) const {
+std::shared_ptr<const Pending> WriteBack::find(const Key& key, std::uint64_t stamp) const {
   const std::lock_guard lock(mutex_);
   const auto found = latest_.find(key);
-  return found == latest_.end() ? nullptr : found->second;
+  if (found == latest_.end() || store::Store::overtaken(found->second->stamp, stamp)) return nullptr;
+  return found->second;
 }
 
 bool WriteBack::cancel(const Key& key) {

@@ -55,8 +55,8 @@ class WriteBack {
   };
   // What is not queued is not taken (and its lease is released).
   Pushed push(Pending pending);
-  // The value of the key that waits or is just being written.
-  [[nodiscard]] std::shared_ptr<const Pending> find(const Key& key) const;
+  // The value of the key that waits or is just being written, unless it is overtaken, `stamp` being the key's.
+  [[nodiscard]] std::shared_ptr<const Pending> find(const Key& key, std::uint64_t stamp) const;
   // Forgets the key's value, all values. A value that is just being written may still get there: the
   // store's stamps then tell that it came too late. True if there was one.
   bool cancel(const Key& key);

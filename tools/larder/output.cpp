@@ -64,11 +64,11 @@ std::string next_command(const Globals& globals, std::string_view words) {
   return fmt::format("larder {}{}", words, globals.directory.empty() ? "" : " --dir " + printable(globals.directory));
 }
 
-// Unbuffered, so that text and the bytes of a replayed command keep their order.
 std::string counted(std::uint64_t count, std::string_view one, std::string_view several) {
   return fmt::format("{} {}", count, count == 1 ? one : several);
 }
 
+// Unbuffered, so that text and the bytes of a replayed command keep their order.
 void print(std::string_view bytes) {
   if (const int code = write_all(STDOUT_FILENO, bytes); code != 0) {
     throw Failure{code == ENOSPC ? Exit::no_space : Exit::failed,
