@@ -27,6 +27,7 @@ void Shard::insert(Record&& record) {
   try {
     table_.insert(tag(fingerprint), id, value);
     in_table = true;
+    tell_hits();
     policy_->inserted(id, traits, now());
   } catch (...) {
     if (in_table) table_.erase(tag(fingerprint), id);
@@ -36,6 +37,7 @@ void Shard::insert(Record&& record) {
 }
 
 Record Shard::take(EntryId id) {
+  tell_hits();
   policy_->erased(id);
   table_.erase(tag(slab_[id].key.fingerprint()), id);
   return slab_.take(id);
@@ -55,6 +57,7 @@ std::vector<Record> Shard::take_all() {
   table_ = Table{};
   slab_ = Slab<Record>{};
   policy_ = policy::make_lru();
+  noted_ = 0;
   return records;
 }
 

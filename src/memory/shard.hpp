@@ -3,9 +3,12 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <memory>
 #include <optional>
+#include <span>
+#include <utility>
 #include <vector>
 
 #include "memory/memory.hpp"
@@ -53,12 +56,18 @@ class Shard {
   }
   [[nodiscard]] const Entry& operator[](EntryId id) const { return slab_[id].entry; }
 
-  void used(EntryId id) { policy_->hit(id, now()); }
+  void used(EntryId id) {
+    hits_[noted_++] = {id, now()};
+    if (noted_ == k_batch) tell_hits();
+  }
   // If there is no memory for it, everything stays as it was, `record` too. REQUIRES: find(record.key) == k_none.
   void insert(Record&& record);
   [[nodiscard]] Record take(EntryId id);
   // What should leave next.
-  [[nodiscard]] std::optional<policy::Victim> victim() { return policy_->victim(); }
+  [[nodiscard]] std::optional<policy::Victim> victim() {
+    tell_hits();
+    return policy_->victim();
+  }
 
   [[nodiscard]] std::size_t size() const { return slab_.size(); }
   [[nodiscard]] std::vector<Record> copies() const;
@@ -69,6 +78,12 @@ class Shard {
   std::uint64_t check() const;
 
  private:
+  // Hits that the policy is told of together: about as many as a processor fetches lines for at once. More would make
+  // the hit that tells of them slower.
+  static constexpr std::size_t k_batch = 16;
+  // Before the policy is told or asked anything else.
+  void tell_hits() { policy_->hit(std::span(hits_).first(std::exchange(noted_, 0))); }
+
   static std::uint32_t tag(const Digest& fingerprint) { return static_cast<std::uint32_t>(fingerprint.low); }
   // A shard's ticks are its uses, counted on from the furthest shard when that one is ahead. Telling the others only
   // every size/8 uses costs them no more order than lazy promotion costs within a shard (policy/lru.hpp); shards of
@@ -85,6 +100,8 @@ class Shard {
   std::unique_ptr<policy::Policy> policy_;
   Clock& clock_;
   Tick tick_ = 0;
+  std::array<policy::Hit, k_batch> hits_;  // in the order in which they came; the first noted_ are not told yet
+  std::size_t noted_ = 0;
 };
 
 }  // namespace larder::memory

@@ -1,53 +1,38 @@
 #include "policy/lru.hpp"
 
-#include <span>
 #include <stdexcept>
-#include <utility>
 
 namespace larder::policy {
 
 void Lru::inserted(EntryId id, const Traits& /*traits*/, Tick now) {
-  apply_hits();
   if (nodes_.size() < std::size_t{id} + 2) nodes_.resize(std::size_t{id} + 2);
   link_youngest(id + 1, now);
   ++size_;
 }
 
-void Lru::hit(EntryId id, Tick now) {
-  hits_[noted_++] = {id + 1, now};
-  if (noted_ == k_batch) apply_hits();
+void Lru::hit(std::span<const Hit> hits) {
+  for (const Hit& hit : hits) __builtin_prefetch(&nodes_[hit.id + 1], 1);
+  for (const Hit& hit : hits) {
+    if (is_recent(hit)) continue;
+    __builtin_prefetch(&nodes_[nodes_[hit.id + 1].older], 1);
+    __builtin_prefetch(&nodes_[nodes_[hit.id + 1].younger], 1);
+  }
+  for (const Hit& hit : hits) {
+    if (is_recent(hit)) continue;
+    unlink(hit.id + 1);
+    link_youngest(hit.id + 1, hit.now);
+  }
 }
 
 void Lru::erased(EntryId id) {
-  apply_hits();
   unlink(id + 1);
   --size_;
 }
 
-std::optional<Victim> Lru::victim() {
-  apply_hits();
+std::optional<Victim> Lru::victim() const {
   const std::uint32_t oldest = nodes_[0].younger;
   if (oldest == 0) return std::nullopt;
   return Victim{oldest - 1, nodes_[oldest].moved};
-}
-
-void Lru::apply_hits() {
-  const std::span hits = std::span(hits_).first(std::exchange(noted_, 0));
-  for (const Hit& hit : hits) __builtin_prefetch(&nodes_[hit.index], 1);
-  std::size_t kept = 0;
-  for (const Hit& hit : hits) {
-    hits[kept] = hit;
-    if (!is_recent(hit)) ++kept;
-  }
-  for (const Hit& hit : hits.first(kept)) {
-    __builtin_prefetch(&nodes_[nodes_[hit.index].older], 1);
-    __builtin_prefetch(&nodes_[nodes_[hit.index].younger], 1);
-  }
-  for (const Hit& hit : hits.first(kept)) {
-    if (is_recent(hit)) continue;  // one entry was hit twice
-    unlink(hit.index);
-    link_youngest(hit.index, hit.now);
-  }
 }
 
 void Lru::check(std::size_t entries) const {

@@ -1,8 +1,7 @@
 // Least recently used, with lazy promotion: a hit moves its entry to the young end of a list only if the
 // entry was not moved there recently, because moving writes three cache lines and most hits are to
-// entries that are young already. Hits are noted and applied a batch at a time: a cache of many entries misses
-// the processor's caches on nearly every node, and the misses of a batch overlap where those of single
-// hits would each delay a caller.
+// entries that are young already. The nodes of many entries are not in the processor's caches, so the nodes of all
+// hits that come together are fetched together.
 //
 // Recently means: less than n/8 ticks ago, n entries being in. What that guarantees:
 //   (1) The list is sorted by the tick of the last move, and an entry's last use is less than n/8 ticks
@@ -12,8 +11,8 @@
 //   (3) With fewer than 16 entries the order is exactly LRU, provided that every use has a tick of its own.
 #pragma once
 
-#include <array>
 #include <cstddef>
+#include <span>
 #include <vector>
 
 #include "policy/policy.hpp"
@@ -23,9 +22,9 @@ namespace larder::policy {
 class Lru final : public Policy {
  public:
   void inserted(EntryId id, const Traits& traits, Tick now) override;
-  void hit(EntryId id, Tick now) override;
+  void hit(std::span<const Hit> hits) override;
   void erased(EntryId id) override;
-  [[nodiscard]] std::optional<Victim> victim() override;
+  [[nodiscard]] std::optional<Victim> victim() const override;
   void check(std::size_t entries) const override;
 
  private:
@@ -39,25 +38,14 @@ class Lru final : public Policy {
     std::uint32_t older = 0;
   };
 
-  struct Hit {
-    std::uint32_t index;
-    Tick now;
-  };
-  // About as many as a processor fetches lines for at once. More would make the hit that applies them slower.
-  static constexpr std::size_t k_batch = 16;
-
   [[nodiscard]] bool is_recent(const Hit& hit) const {
-    return hit.now - nodes_[hit.index].moved < size_ / k_recent_part;
+    return hit.now - nodes_[hit.id + 1].moved < size_ / k_recent_part;
   }
-  // Before anything but hit() looks at the list.
-  void apply_hits();
   void link_youngest(std::uint32_t index, Tick now);
   void unlink(std::uint32_t index);
 
   std::vector<Node> nodes_{1};
   std::size_t size_ = 0;
-  std::array<Hit, k_batch> hits_;  // in the order in which they came; the first noted_ are not applied yet
-  std::size_t noted_ = 0;
 };
 
 }  // namespace larder::policy

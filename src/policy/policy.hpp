@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 
 namespace larder::policy {
 
@@ -25,6 +26,11 @@ struct Traits {
   std::uint64_t cost_ns = 0;      // compute time
 };
 
+struct Hit {
+  EntryId id;
+  Tick now;
+};
+
 struct Victim {
   EntryId id;
   Tick used;  // about when it was used last; how exactly is the policy's affair
@@ -37,12 +43,13 @@ class Policy {
 
   // The entry came in. REQUIRES: `id` is not in.
   virtual void inserted(EntryId id, const Traits& traits, Tick now) = 0;
-  // The entry was read. REQUIRES: `id` is in.
-  virtual void hit(EntryId id, Tick now) = 0;
+  // The entries were read, in this order. A container may gather hits for a while, provided that it tells of them
+  // before it does anything else. REQUIRES: the entries are in.
+  virtual void hit(std::span<const Hit> hits) = 0;
   // The entry left, for whatever reason, eviction included. REQUIRES: `id` is in.
   virtual void erased(EntryId id) = 0;
   // The entry that should leave next, if there is any. It stays the next until another call.
-  [[nodiscard]] virtual std::optional<Victim> victim() = 0;
+  [[nodiscard]] virtual std::optional<Victim> victim() const = 0;
 
   // Throws std::logic_error, saying what, if the policy does not hold exactly `entries` entries in good
   // order. For tests and for check() of containers.

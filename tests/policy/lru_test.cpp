@@ -4,11 +4,16 @@
 #include <rapidcheck.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <vector>
 
 namespace larder::policy {
 namespace {
+
+void hit(Policy& policy, EntryId id, Tick now) {
+  policy.hit(std::array{Hit{id, now}});
+}
 
 std::vector<EntryId> evict_all(Policy& policy) {
   std::vector<EntryId> order;
@@ -35,8 +40,8 @@ TEST(Lru, EntriesLeaveInTheOrderInWhichTheyCame) {
 TEST(Lru, AHitMakesAnEntryTheLastToLeave) {
   const auto policy = make_lru();
   for (EntryId id = 0; id < 4; ++id) policy->inserted(id, {}, id + 1);
-  policy->hit(1, 5);
-  policy->hit(0, 6);
+  hit(*policy, 1, 5);
+  hit(*policy, 0, 6);
   EXPECT_EQ(evict_all(*policy), (std::vector<EntryId>{2, 3, 1, 0}));
 }
 
@@ -44,7 +49,7 @@ TEST(Lru, TheVictimTellsWhenItWasUsed) {
   const auto policy = make_lru();
   policy->inserted(0, {}, 10);
   policy->inserted(1, {}, 20);
-  policy->hit(0, 30);
+  hit(*policy, 0, 30);
   EXPECT_EQ(policy->victim()->id, 1u);
   EXPECT_EQ(policy->victim()->used, 20u);
 }
@@ -84,7 +89,7 @@ void play(EntryId numbers, int steps, const Compare& compare) {
       policy.erased(id);
       used.erase(id);
     } else {
-      policy.hit(id, now);
+      hit(policy, id, now);
       used[id] = now;
     }
     most = std::max(most, used.size());
@@ -124,8 +129,8 @@ TEST(Lru, TheVictimIsTheLeastRecentlyUsedUpToAnEighthOfTheEntries) {
 TEST(Lru, AHitOnAYoungEntryMovesNothing) {
   Lru policy;
   for (EntryId id = 0; id < 80; ++id) policy.inserted(id, {}, id + 1);
-  policy.hit(72, 82);  // moved 9 of 80 entries' uses ago: less than an eighth
-  policy.hit(0, 83);
+  hit(policy, 72, 82);  // moved 9 of 80 entries' uses ago: less than an eighth
+  hit(policy, 0, 83);
   for (EntryId id = 1; id < 72; ++id) policy.erased(id);
   EXPECT_EQ(evict_all(policy), (std::vector<EntryId>{72, 73, 74, 75, 76, 77, 78, 79, 0}));
 }
