@@ -8,6 +8,7 @@
 #include <thread>
 #include <utility>
 
+#include "base/lock.hpp"
 #include "memory/budget.hpp"
 #include "memory/shard.hpp"
 
@@ -47,7 +48,7 @@ class Reservation {
 struct alignas(64) MemoryTier::Part {
   explicit Part(Clock& clock) : shard(clock) {}
 
-  mutable std::mutex mutex;  // guards shard
+  mutable base::Lock mutex;  // guards shard
   Shard shard;
 };
 
@@ -74,30 +75,24 @@ std::size_t MemoryTier::index_of(const Key& key) const noexcept {
 
 Lookup MemoryTier::get(const Key& key, std::uint64_t stamp, std::int64_t (*now_ms)()) {
   Part& part = *parts_[index_of(key)];
-  Lookup lookup;
-  std::int64_t expires_ms = k_no_expiry;
+  std::int64_t now = INT64_MIN;
+  Miss miss = Miss::stale;
   {
     const std::lock_guard lock(part.mutex);
     const EntryId id = part.shard.find(key);
-    if (id == Shard::k_none) return lookup;
+    if (id == Shard::k_none) return {};
     const Entry& entry = part.shard[id];
     if (entry.stamp == stamp) {
-      part.shard.used(id);
-      lookup.value = entry.value;
-      lookup.type = entry.type;
-      lookup.cost_ns = entry.cost_ns;
-      expires_ms = entry.expires_ms;
-    } else {
-      lookup.miss = Miss::stale;
+      if (entry.expires_ms == k_no_expiry || (now = now_ms()) < entry.expires_ms) {
+        part.shard.used(id);
+        return {entry.value, entry.type, entry.cost_ns};
+      }
+      miss = Miss::expired;
     }
   }
-  if (lookup.miss == Miss::stale) {
-    remove_if(key, [&](const Entry& entry) { return entry.stamp != stamp; });
-  } else if (expires_ms != k_no_expiry && expires_ms <= now_ms()) {
-    lookup = {.value = nullptr, .miss = Miss::expired};
-    if (remove_if(key, [&](const Entry& entry) { return entry.expires_ms == expires_ms; })) ++account_->expired;
-  }
-  return lookup;
+  const auto outdated = [&](const Entry& entry) { return entry.stamp != stamp || entry.expires_ms <= now; };
+  if (remove_if(key, outdated) && miss == Miss::expired) ++account_->expired;
+  return {.value = nullptr, .miss = miss};
 }
 
 std::optional<Entry> MemoryTier::find(const Key& key, std::uint64_t stamp, std::int64_t now_ms) const {
@@ -185,9 +180,10 @@ bool MemoryTier::evict_one(std::size_t from, std::vector<detail::Value>& gone) {
   return true;
 }
 
-// Removes the entry of `key` if there is one and it meets the condition.
+// Removes the entry of `key` if there is one and it meets the condition. Never inlined: get() would prepare the room
+// for the record at every hit.
 template <class Condition>
-detail::Value MemoryTier::remove_if(const Key& key, const Condition& condition) {
+[[gnu::noinline]] detail::Value MemoryTier::remove_if(const Key& key, const Condition& condition) {
   Part& part = *parts_[index_of(key)];
   std::optional<Record> gone;
   {
@@ -234,7 +230,7 @@ Usage MemoryTier::usage() const {
 }
 
 void MemoryTier::check() const {
-  std::vector<std::unique_lock<std::mutex>> locks;
+  std::vector<std::unique_lock<base::Lock>> locks;
   std::uint64_t bytes = 0;
   std::uint64_t entries = 0;
   for (std::size_t i = 0; i < parts_.size(); ++i) {

@@ -76,7 +76,8 @@ class MemoryTier {
   MemoryTier(const MemoryTier&) = delete;
   MemoryTier& operator=(const MemoryTier&) = delete;
 
-  // `now_ms` is called only if an entry with an expiry is found: reading the clock costs more than a hit.
+  // `now_ms` is called, under a lock, only if an entry with an expiry is found: reading the clock costs more than a
+  // hit.
   [[nodiscard]] Lookup get(const Key& key, std::uint64_t stamp, std::int64_t (*now_ms)());
   // What get() would find, whole; counts as no use.
   [[nodiscard]] std::optional<Entry> find(const Key& key, std::uint64_t stamp, std::int64_t now_ms) const;
