@@ -160,7 +160,7 @@ class Claim {
   Ref<T> fulfil(R&& result, const EntryOptions& options = {}) {
     auto obligation = std::exchange(claimed_.obligation, std::nullopt);
     return detail::to_ref<T>(
-        obligation.value().fulfil(detail::hold<T>(std::forward<R>(result)), detail::type_of<T>(), options));
+        obligation.value().fulfil(detail::hold<T>(std::forward<R>(result)), detail::k_type<T>, options));
   }
   // Gives the obligation up; nothing is stored. Those who wait receive `reason`, if there is one, as
   // an exception; otherwise one of them takes over.
@@ -193,7 +193,7 @@ class LARDER_API Cache {
   // waits for a computation. Throws Error(type_mismatch) if the entry is of another type.
   template <Storable T>
   [[nodiscard]] std::optional<Ref<T>> get(const Key& key) {
-    detail::Answer answer = get_erased(key, detail::type_of<T>());
+    detail::Answer answer = get_erased(key, detail::k_type<T>);
     if (!answer) return std::nullopt;
     return detail::to_ref<T>(std::move(answer));
   }
@@ -204,7 +204,7 @@ class LARDER_API Cache {
   PutOutcome put(const Key& key, R&& value, const EntryOptions& options = {}) {
     using S = std::conditional_t<std::is_void_v<T>, std::remove_cvref_t<R>, T>;
     static_assert(detail::k_cacheable<S>);
-    return put_erased(key, detail::hold<S>(std::forward<R>(value)), detail::type_of<S>(), options);
+    return put_erased(key, detail::hold<S>(std::forward<R>(value)), detail::k_type<S>, options);
   }
 
   // The value of `key`; calls `compute` if no tier has a fresh one. Of all callers who ask at once, in
@@ -234,7 +234,7 @@ class LARDER_API Cache {
   // The value of `key`, or the obligation to produce it; waits while another caller produces it.
   template <Storable T>
   [[nodiscard]] Claim<T> claim(const Key& key) {
-    return Claim<T>(claim_erased(key, detail::type_of<T>()));
+    return Claim<T>(claim_erased(key, detail::k_type<T>));
   }
 
   // A function that remembers: called with the same arguments, it returns the remembered result.

@@ -143,9 +143,9 @@ using Value = std::shared_ptr<const void>;
 // What the rooms below the API know of a type: its names and its codec, with the type erased. One
 // object per type and shared library; compare by `id`, never by address.
 struct Type {
-  std::string name;          // Codec<T>::type_name(), bounded
-  const std::type_info* id;  // typeid(T)
-  bool borrows;              // decoded values point into the stored bytes
+  const std::string& (*name)();  // Codec<T>::type_name(), bounded
+  const std::type_info* id;      // typeid(T)
+  bool borrows;                  // decoded values point into the stored bytes
   void (*encode)(const void* value, Encoder& out);
   // Throws what the codec throws, and Error(damaged) if bytes are left over.
   Value (*decode)(Bytes bytes, std::shared_ptr<const void> owner);
@@ -156,28 +156,29 @@ struct Type {
 inline constexpr std::size_t k_type_name_bytes_max = 255;
 LARDER_API std::string bounded_type_name(std::string name);
 
+// A constant, so that naming the type costs a lookup nothing.
 template <Storable T>
-const Type& type_of() {
-  static const Type type = {
-      bounded_type_name(Codec<T>::type_name()),
-      &typeid(T),
-      borrows<T>(),
-      [](const void* value, Encoder& out) { Codec<T>::encode(*static_cast<const T*>(value), out); },
-      [](Bytes bytes, std::shared_ptr<const void> owner) -> Value {
-        Decoder in(bytes, owner);
-        // The decoded object and whatever it points into live and die together.
-        struct Held {
-          std::shared_ptr<const void> owner;
-          T value;
-        };
-        auto held = std::make_shared<const Held>(Held{borrows<T>() ? std::move(owner) : nullptr, Codec<T>::decode(in)});
-        if (in.remaining() != 0) in.fail("bytes are left over after the value");
-        return Value(held, &held->value);
-      },
-      [](const void* value) { return larder::weight(*static_cast<const T*>(value)); },
-  };
-  return type;
-}
+inline constexpr Type k_type = {
+    []() -> const std::string& {
+      static const std::string name = bounded_type_name(Codec<T>::type_name());
+      return name;
+    },
+    &typeid(T),
+    borrows<T>(),
+    [](const void* value, Encoder& out) { Codec<T>::encode(*static_cast<const T*>(value), out); },
+    [](Bytes bytes, std::shared_ptr<const void> owner) -> Value {
+      Decoder in(bytes, owner);
+      // The decoded object and whatever it points into live and die together.
+      struct Held {
+        std::shared_ptr<const void> owner;
+        T value;
+      };
+      auto held = std::make_shared<const Held>(Held{borrows<T>() ? std::move(owner) : nullptr, Codec<T>::decode(in)});
+      if (in.remaining() != 0) in.fail("bytes are left over after the value");
+      return Value(held, &held->value);
+    },
+    [](const void* value) { return larder::weight(*static_cast<const T*>(value)); },
+};
 
 }  // namespace detail
 }  // namespace larder

@@ -77,11 +77,11 @@ class Core {
   // Goes on without the store.
   void degrade(Counter reason, const std::string& why);
 
-  // Asks memory alone. The reason if that has no `answer`.
-  Counter search_memory(const Key& key, const Type& type, std::uint64_t stamp, Answer& answer);
-  // Asks the queue and the store, and promotes what it finds. `since_ns`: when the lookup began. The reason if there
-  // is no `answer`.
-  Counter search_below(const Key& key, const Type& type, std::uint64_t stamp, std::int64_t since_ns, Answer& answer);
+  // Asks memory alone. Without an answer, `miss` says why.
+  Answer search_memory(const Key& key, const Type& type, std::uint64_t stamp, Counter& miss);
+  // Asks the queue and the store, and promotes what it finds. `since_ns`: when the lookup began. Without an answer,
+  // `miss` says why, if the store knows more than that the key is absent.
+  Answer search_below(const Key& key, const Type& type, std::uint64_t stamp, std::int64_t since_ns, Counter& miss);
   Answer promote(const Key& key, const Type& type, std::uint64_t stamp, std::int64_t since_ns, store::Found found);
   // Leads the flight until it has an answer or has to compute.
   Answer lead(Flight& flight, const Type& type);

@@ -25,7 +25,8 @@ EntryInfo info_of(const Key& key, Tier tier, const std::string& type, std::uint6
 }
 
 EntryInfo info_of(const Key& key, const memory::Entry& entry) {
-  return info_of(key, Tier::memory, entry.type->name, entry.weight, entry.cost_ns, entry.created_ms, entry.expires_ms);
+  return info_of(key, Tier::memory, entry.type->name(), entry.weight, entry.cost_ns, entry.created_ms,
+                 entry.expires_ms);
 }
 
 EntryInfo info_of(const store::Listed& listed) {
@@ -53,7 +54,7 @@ std::optional<EntryInfo> Core::entry(const Key& key) {
   if (!store_) return std::nullopt;
   if (const auto pending = write_back_->find(key, stamp)) {
     if (now_ms >= pending->meta.expires_ms) return std::nullopt;
-    return info_of(key, Tier::memory, pending->type->name, pending->weight, pending->meta.cost_ns,
+    return info_of(key, Tier::memory, pending->type->name(), pending->weight, pending->meta.cost_ns,
                    pending->meta.created_ms, pending->meta.expires_ms);
   }
   const std::optional<store::Listed> listed = store_->find(key, now_ms);

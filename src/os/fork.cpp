@@ -11,18 +11,18 @@
 
 namespace larder::os {
 
+std::atomic<std::uint64_t> forks{0};
+
 namespace {
 
 constexpr int k_no_fd = -1;
 constexpr std::size_t k_fds_max = 4096;
 
-std::atomic<std::uint64_t> generation{0};
-
 // Slots hold fd + 1, so that static zero-initialization means "free".
 std::array<std::atomic<int>, k_fds_max> fds_to_close{};
 
 void in_child() {
-  generation.fetch_add(1, std::memory_order_release);
+  forks.fetch_add(1, std::memory_order_release);
   for (std::atomic<int>& slot : fds_to_close) {
     const int fd = slot.exchange(0, std::memory_order_relaxed) - 1;
     if (fd != k_no_fd) ::close(fd);
@@ -32,10 +32,6 @@ void in_child() {
 const int handler_installed = ::pthread_atfork(nullptr, nullptr, &in_child);
 
 }  // namespace
-
-std::uint64_t fork_generation() noexcept {
-  return generation.load(std::memory_order_acquire);
-}
 
 bool close_on_fork(int fd) noexcept {
   for (std::atomic<int>& slot : fds_to_close) {

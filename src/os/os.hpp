@@ -166,7 +166,10 @@ void random_bytes(std::span<std::byte> bytes);
 
 // Grows by one in a child of fork(). An object that remembers the number it was made under knows
 // whether it still belongs to the process that made it.
-[[nodiscard]] std::uint64_t fork_generation() noexcept;
+extern std::atomic<std::uint64_t> forks;  // written by the handler of fork() alone
+[[nodiscard]] inline std::uint64_t fork_generation() noexcept {
+  return forks.load(std::memory_order_acquire);
+}
 // Descriptors to be closed in the child, before fork() returns there: locks that the child must not
 // hold on to. At most 4096 at a time; false if there is no room.
 bool close_on_fork(int fd) noexcept;

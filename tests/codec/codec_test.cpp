@@ -126,7 +126,7 @@ std::vector<std::byte> encoded(const T& value) {
 template <Storable T>
 detail::Value decoded(const std::vector<std::byte>& bytes, const Stored& stored) {
   EXPECT_EQ(bytes.size(), stored.bytes.size());
-  return detail::type_of<T>().decode(stored.bytes, stored.memory);
+  return detail::k_type<T>.decode(stored.bytes, stored.memory);
 }
 
 template <Storable T>
@@ -157,11 +157,11 @@ TEST(Codec, TypeNamesFitIntoARecordAndStayDistinct) {
   using Deep = std::tuple<Plain, Plain, Plain, Plain, Plain, Plain, Plain, Plain, Plain, Plain, Plain, Plain, Plain,
                           Plain, Plain>;
   EXPECT_GT(Codec<Deep>::type_name().size(), 255u);
-  const auto& one = detail::type_of<std::pair<Deep, int>>();
-  const auto& other = detail::type_of<std::pair<Deep, long>>();
-  EXPECT_EQ(one.name.size(), 255u);
-  EXPECT_EQ(other.name.size(), 255u);
-  EXPECT_NE(one.name, other.name);
+  const auto& one = detail::k_type<std::pair<Deep, int>>;
+  const auto& other = detail::k_type<std::pair<Deep, long>>;
+  EXPECT_EQ(one.name().size(), 255u);
+  EXPECT_EQ(other.name().size(), 255u);
+  EXPECT_NE(one.name(), other.name());
 }
 
 TEST(Codec, PointersReferencesAndForeignRangesAreNotStorable) {
@@ -233,7 +233,7 @@ void decode_damaged(std::span<const std::byte> bytes) {
   for (const auto& [view, owner] : {std::pair<Bytes, std::shared_ptr<const void>>(stored.bytes, stored.memory),
                                     std::pair<Bytes, std::shared_ptr<const void>>(*exact, exact)}) {
     try {
-      const auto value = std::static_pointer_cast<const T>(detail::type_of<T>().decode(view, owner));
+      const auto value = std::static_pointer_cast<const T>(detail::k_type<T>.decode(view, owner));
       Encoder out;  // touches all of the value
       encode(*value, out);
       RC_ASSERT(out.joined().size() == out.size());
@@ -250,7 +250,7 @@ TYPED_TEST(CodecRoundTrip, ValuesComeBackAndDamagedBytesAreAnErrorOrAnotherValue
     if (value == value) RC_ASSERT(round_trip(value) == value);  // unless it holds a NaN
 
     const Stored cut(Bytes(bytes).first(bytes.size() - 1));
-    RC_ASSERT_THROWS_AS(detail::type_of<TypeParam>().decode(cut.bytes, cut.memory), Error);
+    RC_ASSERT_THROWS_AS(detail::k_type<TypeParam>.decode(cut.bytes, cut.memory), Error);
     decode_damaged<TypeParam>(Bytes(bytes).first(*rc::gen::inRange<std::size_t>(0, bytes.size())));
     bytes[*rc::gen::inRange<std::size_t>(0, bytes.size())] ^= static_cast<std::byte>(*rc::gen::inRange(1, 256));
     decode_damaged<TypeParam>(bytes);
