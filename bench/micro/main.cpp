@@ -35,7 +35,7 @@ namespace {
 constexpr const char* k_help =
     R"(larder_bench_micro: larder and its peers, measured in one run, interleaved
 
-  --only TEXT        run experiments whose name contains TEXT: memory_hit/{zipf,uniform}/...,
+  --only TEXT        run experiments whose name contains TEXT: memory_hit/{hot,zipf,uniform}/...,
                      store_hit/{100B,1KiB,16KiB,1MiB,1GiB}, put/{same sizes}, reopen/{closed,killed}
   --repetitions N    readings of each contender (default 7); one more is taken first and dropped
   --dir DIR          where the stores are made and removed again (default /var/tmp); needs 8 GiB
