@@ -82,7 +82,7 @@ detail::Claimed Cache::claim_erased(const Key& key, const detail::Type& type) {
 }
 
 bool Cache::contains(const Key& key) {
-  return engine_->core().contains(key);
+  return engine_->core().entry(key).has_value();
 }
 std::optional<EntryInfo> Cache::entry(const Key& key) {
   return engine_->core().entry(key);

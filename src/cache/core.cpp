@@ -380,19 +380,8 @@ void Core::fail(Flight& flight, std::exception_ptr reason) noexcept {
   flights_.end(flight, {{}, nullptr, std::move(reason)});
 }
 
-bool Core::contains(const Key& key) {
-  const std::uint64_t stamp = stamp_of(key);
-  const std::int64_t now_ms = base::wall_ms();
-  if (memory_ && memory_->contains(key, stamp, now_ms)) return true;
-  if (!store_) return false;
-  if (const auto pending = write_back_->find(key, stamp)) {
-    return now_ms < pending->meta.expires_ms;
-  }
-  return store_->contains(key, now_ms);
-}
-
 bool Core::remove(const Key& key) {
-  const bool there = contains(key);
+  const bool there = entry(key).has_value();
   flights_.overtake(key);
   forget(key);
   if (there) counters_.add(Counter::removed);

@@ -58,7 +58,6 @@ class Core {
   Answer fulfil(Flight& flight, const Value& value, const Type& type, const EntryOptions& options);
   void fail(Flight& flight, std::exception_ptr reason) noexcept;
 
-  bool contains(const Key& key);
   std::optional<EntryInfo> entry(const Key& key);
   bool remove(const Key& key);
   void clear();

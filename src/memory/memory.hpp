@@ -81,9 +81,6 @@ class MemoryTier {
   [[nodiscard]] Lookup get(const Key& key, std::uint64_t stamp, std::int64_t (*now_ms)());
   // What get() would find, whole; counts as no use.
   [[nodiscard]] std::optional<Entry> find(const Key& key, std::uint64_t stamp, std::int64_t now_ms) const;
-  [[nodiscard]] bool contains(const Key& key, std::uint64_t stamp, std::int64_t now_ms) const {
-    return find(key, stamp, now_ms).has_value();
-  }
 
   // Puts the entry, replacing what the key had, evicting what has to go. False: not admitted, because it
   // is heavier than the limit; what the key had is gone all the same. With `gone`, the values that leave are

@@ -126,11 +126,6 @@ std::optional<Index::Hit> Store::Body::fresh(const Key& key, std::int64_t now_ms
   return std::move(lookup.hit);
 }
 
-bool Store::contains(const Key& key, std::int64_t now_ms) {
-  const TellAtEnd tell(body_->trouble);
-  return body_->fresh(key, now_ms).has_value();
-}
-
 std::optional<Listed> Store::find(const Key& key, std::int64_t now_ms) {
   const TellAtEnd tell(body_->trouble);
   const std::optional<Index::Hit> hit = body_->fresh(key, now_ms);

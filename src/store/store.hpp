@@ -140,9 +140,7 @@ class Store {
   Store& operator=(const Store&) = delete;
 
   [[nodiscard]] Lookup get(const Key& key, std::int64_t now_ms);
-  // Whether get() would find a record, without verifying or copying its value.
-  [[nodiscard]] bool contains(const Key& key, std::int64_t now_ms);
-  // What get() would find, without its value.
+  // What get() would find, without its value, which is neither verified nor copied.
   [[nodiscard]] std::optional<Listed> find(const Key& key, std::int64_t now_ms);
 
   // Appends a record and publishes it, unless stamp(key) is no longer `stamp`: a value that waited to be

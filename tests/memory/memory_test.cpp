@@ -93,12 +93,12 @@ TEST(MemoryTier, TheLeastRecentlyUsedEntryOfTheWholeTierIsEvicted) {
   MemoryTier tier({.bytes = 10 * charged(8)});
   for (std::uint64_t i = 0; i < 10; ++i) tier.put(key_of(i), number(i));
   EXPECT_EQ(get_number(tier, key_of(0)), 0u);
-  EXPECT_TRUE(tier.contains(key_of(1), 0, 0));  // asking is no use
+  EXPECT_TRUE(tier.find(key_of(1), 0, 0));  // asking is no use
   for (std::uint64_t i = 10; i < 19; ++i) {
     tier.put(key_of(i), number(i));
-    EXPECT_FALSE(tier.contains(key_of(i - 9), 0, 0)) << i;
+    EXPECT_FALSE(tier.find(key_of(i - 9), 0, 0)) << i;
   }
-  EXPECT_TRUE(tier.contains(key_of(0), 0, 0));
+  EXPECT_TRUE(tier.find(key_of(0), 0, 0));
   EXPECT_EQ(tier.usage().evicted, 9u);
   EXPECT_EQ(tier.usage().entries, 10u);
   tier.check();
@@ -110,7 +110,7 @@ TEST(MemoryTier, TheCountLimitHoldsBesideTheByteLimit) {
     EXPECT_TRUE(tier.put(key_of(i), number(i)));
     EXPECT_EQ(tier.usage().entries, std::min<std::uint64_t>(i + 1, 5));
   }
-  for (std::uint64_t i = 0; i < 20; ++i) EXPECT_EQ(tier.contains(key_of(i), 0, 0), i >= 15) << i;
+  for (std::uint64_t i = 0; i < 20; ++i) EXPECT_EQ(tier.find(key_of(i), 0, 0).has_value(), i >= 15) << i;
   tier.check();
 }
 
@@ -148,8 +148,8 @@ TEST(MemoryTier, AnEntryOfAnotherStampIsStaleOnceAndThenAbsent) {
   Entry entry = mortal([&] { died = true; });
   entry.stamp = 5;
   tier.put("a", std::move(entry));
-  EXPECT_TRUE(tier.contains("a", 5, 0));
-  EXPECT_FALSE(tier.contains("a", 6, 0));
+  EXPECT_TRUE(tier.find("a", 5, 0));
+  EXPECT_FALSE(tier.find("a", 6, 0));
   EXPECT_TRUE(tier.get("a", 5, test::never_now).value);
   const Lookup stale = tier.get("a", 6, test::never_now);
   EXPECT_FALSE(stale.value);
@@ -167,8 +167,8 @@ TEST(MemoryTier, AnEntryIsAnsweredUpToItsExpiryAndIsGoneFromThenOn) {
   entry.expires_ms = 1000;
   tier.put("a", std::move(entry));
   EXPECT_TRUE(tier.get("a", 0, [] { return std::int64_t{999}; }).value);
-  EXPECT_TRUE(tier.contains("a", 0, 999));
-  EXPECT_FALSE(tier.contains("a", 0, 1000));
+  EXPECT_TRUE(tier.find("a", 0, 999));
+  EXPECT_FALSE(tier.find("a", 0, 1000));
   const Lookup expired = tier.get("a", 0, [] { return std::int64_t{1000}; });
   EXPECT_FALSE(expired.value);
   EXPECT_EQ(expired.miss, Miss::expired);

@@ -106,7 +106,7 @@ TEST(MemoryTierModel, EveryAnswerAndEveryEvictionIsAsTheModelPredicts) {
       RC_ASSERT(tier.usage().entries == model.entries());
       RC_ASSERT(tier.usage().evicted == model.evicted());
       for (std::uint64_t i = 0; i < k_keys; ++i) {
-        const bool held = tier.contains(key_of(i), 0, -1) || tier.contains(key_of(i), 1, -1);
+        const bool held = tier.find(key_of(i), 0, -1) || tier.find(key_of(i), 1, -1);
         RC_ASSERT(held == model.contains(i));
       }
     }

@@ -20,7 +20,7 @@ TEST(Store, WhatIsPutIsFound) {
   EXPECT_EQ(lookup.found->meta.cost_ns, 5u);
   EXPECT_EQ(lookup.found->meta.created_ms, 7);
   EXPECT_EQ(lookup.found->meta.expires_ms, k_no_expiry);
-  EXPECT_TRUE(process.store->contains(key, 0));
+  EXPECT_TRUE(process.store->find(key, 0));
   EXPECT_EQ(process.counted(Counter::stored), 1u);
 }
 
@@ -68,7 +68,7 @@ TEST(Store, AnExpiredValueIsAMissWithItsReason) {
   EXPECT_EQ(process.put(key, "short-lived", 1000), Put::stored);
   EXPECT_EQ(process.get(key, 999), "short-lived");
   EXPECT_EQ(process.store->get(key, 1000).miss, Miss::expired);
-  EXPECT_FALSE(process.store->contains(key, 1000));
+  EXPECT_FALSE(process.store->find(key, 1000));
 }
 
 TEST(Store, EverySizeComesBackWholeAndAligned) {
