@@ -13,6 +13,7 @@ constexpr int k_holders = 8;
 // their proportional set sizes, the program itself included.
 double copies_held(const std::vector<std::string>& role, std::uint64_t bytes) {
   std::vector<Child> children;
+  children.reserve(k_holders);
   for (int i = 0; i < k_holders; ++i) children.emplace_back(role);
   for (Child& child : children) static_cast<void>(child.read_line());
   double kb = 0;

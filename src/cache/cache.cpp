@@ -34,7 +34,7 @@ Answer Obligation::fulfil(Value value, const Type& type, const EntryOptions& opt
   if (generation_ == core.generation) return core.fulfil(*flight, value, type, options);
   // A forked child: the flight is the parent's, the value is good.
   core.put(flight->key, value, type, options);
-  return {value, Tier::computed, std::chrono::nanoseconds(0), std::chrono::nanoseconds(0)};
+  return {std::move(value), Tier::computed, std::chrono::nanoseconds(0), std::chrono::nanoseconds(0)};
 }
 
 void Obligation::fail(std::exception_ptr reason) noexcept {
@@ -114,7 +114,7 @@ std::filesystem::path default_directory() {
     const char* value = std::getenv(variable);
     return value == nullptr ? "" : value;
   };
-  if (const auto directory = from("LARDER_DIR"); !directory.empty()) return directory;
+  if (auto directory = from("LARDER_DIR"); !directory.empty()) return directory;
   // A relative XDG_CACHE_HOME is to be ignored, says its specification.
   if (const auto cache = from("XDG_CACHE_HOME"); cache.is_absolute()) return cache / "larder" / "default";
   const std::filesystem::path home = os::home_directory();

@@ -71,8 +71,8 @@ Lookup Store::Body::answer(Index::Hit hit) {
     // One allocation: the bytes, and what it takes to align them.
     constexpr std::size_t k_slack = k_record_align - 1;
     const auto block = std::make_shared_for_overwrite<std::byte[]>(record.value.size() + k_slack);
-    auto* const aligned = reinterpret_cast<std::byte*>(
-        base::align_up<std::uintptr_t>(reinterpret_cast<std::uintptr_t>(block.get()), k_record_align));
+    const auto address = reinterpret_cast<std::uintptr_t>(block.get());
+    std::byte* const aligned = block.get() + (base::align_up<std::uintptr_t>(address, k_record_align) - address);
     if (!record.value.empty()) std::memcpy(aligned, record.value.data(), record.value.size());
     found.value = {aligned, record.value.size()};
     found.owner = std::shared_ptr<const void>(block, aligned);

@@ -103,7 +103,7 @@ TEST_F(CacheTest, AskingForAnotherTypeThanWasStoredIsAnErrorInEveryTier) {
     FAIL() << "an int was returned as a string";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), Errc::type_mismatch);
-    EXPECT_NE(std::string(error.what()).find("n"), std::string::npos);
+    EXPECT_NE(std::string(error.what()).find('n'), std::string::npos);
     EXPECT_FALSE(error.help().empty());
   }
   EXPECT_EQ(**cache.get<int>(Key{"n"}), 42) << "the entry is untouched";

@@ -181,7 +181,7 @@ TEST(Key, TypesWithoutEncodingAreNoArguments) {
 }
 
 TEST(Key, CopiesAndMovesKeepShortAndLongKeys) {
-  for (Key key : {Key("short"), Key("f", std::string(1000, 'x'))}) {
+  for (const Key& key : {Key("short"), Key("f", std::string(1000, 'x'))}) {
     const std::string bytes = bytes_of(key);
     Key copy = key;
     EXPECT_EQ(copy, key);
@@ -203,7 +203,7 @@ TEST(Key, CopiesAndMovesKeepShortAndLongKeys) {
 TEST(Key, AKeyBeyondTheLimitIsAnErrorThatSaysWhatToDo) {
   const std::vector<std::string> texts(20, std::string(4000, 'x'));
   try {
-    Key("f", texts);
+    static_cast<void>(Key("f", texts));
     FAIL() << "accepted";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), Errc::key_too_long);

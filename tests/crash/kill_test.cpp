@@ -80,7 +80,7 @@ std::string value_of(std::uint64_t key, std::uint64_t operation) {
   return value;
 }
 
-Cache open(const std::filesystem::path& directory, const std::string& limit, Size memory) {
+Cache open(const std::filesystem::path& directory, const std::string& limit, const Size& memory) {
   return Cache::open({.directory = directory, .store = Size(limit), .memory = memory, .write = WriteMode::through})
       .value();
 }

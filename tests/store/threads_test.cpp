@@ -31,7 +31,7 @@ TEST(StoreThreads, WhateverTheyDoAtOnceAValueIsWholeAndOfItsKey) {
     for (int i = 0; i < 400; ++i) {
       const auto number = static_cast<std::int64_t>(random() % 40);
       const Key key{"k", number};
-      const std::string expected = value_of(number, 1000 << (number % 10));
+      const std::string expected = value_of(number, 1000U << (number % 10));
       switch (random() % 8) {
         case 0:
         case 1:
@@ -47,7 +47,7 @@ TEST(StoreThreads, WhateverTheyDoAtOnceAValueIsWholeAndOfItsKey) {
           process.store->maintain();
           break;
         default: {
-          if (kept.found && Process::text(kept.found->value) != value_of(kept_number, 1000 << (kept_number % 10)))
+          if (kept.found && Process::text(kept.found->value) != value_of(kept_number, 1000U << (kept_number % 10)))
             ++wrong;
           kept = process.store->get(key, 0);
           kept_number = number;
