@@ -125,12 +125,13 @@ constexpr bool is_view() {
 template <class T, class R>
 Value hold(R&& result) {
   using Owned = std::remove_cvref_t<R>;
-  static_assert(std::is_convertible_v<R, T>, "what is put or computed does not convert to the type that is cached");
   if constexpr (!borrows<T>()) {
+    static_assert(std::is_convertible_v<R, T>, "what is put or computed does not convert to the type that is cached");
     return std::make_shared<const T>(std::forward<R>(result));
   } else {
     static_assert(!is_view<Owned>(),
                   "a view cannot be cached without what it views: return the owner, e.g. a std::vector or std::string");
+    static_assert(std::is_constructible_v<T, const Owned&>, "the type that is cached is no view of what is put");
     auto held = std::make_shared<const OwnedView<T, Owned>>(std::forward<R>(result));
     const T* view = &held->view;
     return Value(std::move(held), view);
