@@ -109,7 +109,7 @@ struct View {
 template <class T, class Owned>
 struct OwnedView : Owner<Owned>, View<T> {
   template <class R>
-  explicit OwnedView(R&& result) : Owner<Owned>{std::forward<R>(result)}, View<T>{std::as_const(this->owned)} {}
+  explicit OwnedView(R&& result) : Owner<Owned>{std::forward<R>(result)}, View<T>{T(std::as_const(this->owned))} {}
 };
 
 // Whether objects of the type refer to memory that is not theirs.
