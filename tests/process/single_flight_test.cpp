@@ -149,9 +149,10 @@ TEST(ProcessSingleFlight, AKilledLeaderIsReplacedByExactlyOneAndNobodyHangs) {
     const Stage stage;
     constexpr int k_few_keys = 40;
     std::vector<Child> children;
-    for (int i = 0; i < k_processes; ++i) children.push_back(stage.start(k_few_keys, 20));
+    for (int i = 0; i < k_processes; ++i) children.push_back(stage.start(k_few_keys, 100));
     std::this_thread::sleep_for(100ms);
     std::ofstream(stage.go) << "go";
+    while (starts(stage.log).size() < k_few_keys / 2) std::this_thread::sleep_for(1ms);  // so that leaders are hit
     std::set<pid_t> killed;
     while (killed.size() < k_processes / 2) {
       std::this_thread::sleep_for(std::chrono::milliseconds(5 + random() % 20));
