@@ -23,6 +23,7 @@
 #include <optional>
 #include <ranges>
 #include <string>
+#include <string_view>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -89,7 +90,7 @@ class LARDER_API Obligation {
 // Throws Error for options that cannot be used: asked before the work is done, not after.
 LARDER_API void check_text(const EntryOptions& options);
 inline void check(const EntryOptions& options) {
-  if (!options.ttl.is_parsed() || options.cost) check_text(options);
+  if (!options.ttl.is_parsed() || options.cost || !options.tags.empty()) check_text(options);
 }
 
 struct Claimed {
@@ -295,6 +296,10 @@ class LARDER_API Cache {
   [[nodiscard]] std::optional<EntryInfo> entry(const Key& key);
   // Removes the entry from every tier, for every process, before it returns. True if there was one.
   bool remove(const Key& key);
+  // Puts every entry with this tag (EntryOptions::tags) out of date, for every process, before it returns, however many
+  // they are: none is returned to who asks afterwards, and what is being computed now will not be, either. Their room
+  // is given back little by little.
+  void invalidate(std::string_view tag);
   // Removes all entries from the store and from the memory of every process that shares it.
   void clear();
 

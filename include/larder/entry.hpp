@@ -8,6 +8,7 @@
 #include <string>
 #include <typeinfo>
 #include <utility>
+#include <vector>
 
 #include <larder/key.hpp>
 #include <larder/units.hpp>
@@ -55,6 +56,10 @@ struct EntryOptions {
   // What the value is worth in compute time, instead of the measured time; for `put`, where nothing
   // was measured, the default is zero.
   std::optional<Duration> cost = std::nullopt;
+
+  // Labels by which Cache::invalidate() puts the entry out of date; at most 255. What was invalidated after the
+  // computation began (for `put`: after the call began) makes its value out of date from the start.
+  std::vector<std::string> tags = {};
 
   // Called with the computed value, outside every lock; false means: return it, keep it nowhere.
   StoreIf store_if = {};

@@ -52,9 +52,11 @@ enum class Counter : std::uint8_t {
   fault_damaged_file = 32,     // a whole file of the store was missing, short or foreign
   fault_codec = 33,            // a codec threw while encoding or decoding
   fault_other = 34,            // anything else that was survived
-  not_stored_superseded = 35,  // the key was changed or cleared before the value was written
+  not_stored_superseded = 35,  // the key was changed or cleared, or a tag invalidated, before the value was written
+  miss_invalidated = 36,       // a tag of it was invalidated
+  invalidated = 37,            // invalidate() calls
 };
-inline constexpr std::size_t k_counters = 36;
+inline constexpr std::size_t k_counters = 38;
 
 // "memory_hit"; never empty.
 LARDER_API std::string_view counter_name(Counter counter);
@@ -76,7 +78,7 @@ struct Stats {
   [[nodiscard]] std::uint64_t hits() const { return (*this)[Counter::memory_hit] + (*this)[Counter::store_hit]; }
   [[nodiscard]] std::uint64_t misses() const {
     return (*this)[Counter::miss_absent] + (*this)[Counter::miss_expired] + (*this)[Counter::miss_damaged] +
-           (*this)[Counter::miss_degraded];
+           (*this)[Counter::miss_degraded] + (*this)[Counter::miss_invalidated];
   }
   [[nodiscard]] std::uint64_t lookups() const { return hits() + misses() + (*this)[Counter::coalesced]; }
   // Hits among lookups; 0 when there were none.

@@ -5,7 +5,7 @@
 namespace larder {
 
 std::string_view counter_name(Counter counter) {
-  static_assert(k_counters == 36, "name the new counter here");
+  static_assert(k_counters == 38, "name the new counter here");
   switch (counter) {
     case Counter::memory_hit:
       return "memory_hit";
@@ -79,6 +79,10 @@ std::string_view counter_name(Counter counter) {
       return "fault_other";
     case Counter::not_stored_superseded:
       return "not_stored_superseded";
+    case Counter::miss_invalidated:
+      return "miss_invalidated";
+    case Counter::invalidated:
+      return "invalidated";
   }
   return "unknown";
 }

@@ -33,7 +33,7 @@ Answer Obligation::fulfil(Value value, const Type& type, const EntryOptions& opt
   Core& core = engine_->core();
   if (generation_ == core.generation) return core.fulfil(*flight, value, type, options);
   // A forked child: the flight is the parent's, the value is good.
-  core.put(flight->key, value, type, options);
+  core.put(flight->key, value, type, options, flight->begun);
   return {std::move(value), Tier::computed, std::chrono::nanoseconds(0), std::chrono::nanoseconds(0)};
 }
 
@@ -89,6 +89,9 @@ std::optional<EntryInfo> Cache::entry(const Key& key) {
 }
 bool Cache::remove(const Key& key) {
   return engine_->core().remove(key);
+}
+void Cache::invalidate(std::string_view tag) {
+  engine_->core().invalidate(tag);
 }
 void Cache::clear() {
   engine_->core().clear();

@@ -48,11 +48,19 @@ Value converted(const Key& key, const Value& value, const Type& from, const Type
 }  // namespace
 
 Terms resolve(const EntryOptions& options) {
-  Terms terms{options.ttl.nanoseconds().value(), std::nullopt};
+  Terms terms{options.ttl.nanoseconds().value(), std::nullopt, {}};
   if (options.cost) {
     terms.cost = options.cost->nanoseconds().value();
     if (*terms.cost == k_never)
       throw Error(Errc::invalid_option, "a cost of `never` is no cost", "say how long it takes");
+  }
+  if (options.tags.size() > store::k_tags_max) {
+    throw Error(Errc::invalid_option, "an entry cannot have " + std::to_string(options.tags.size()) + " tags",
+                "give it at most " + std::to_string(store::k_tags_max));
+  }
+  for (const std::string& tag : options.tags) {
+    if (tag.empty()) throw Error(Errc::invalid_option, "a tag is empty", "leave it out, or give it a name");
+    terms.tags.push_back(store::tag_id(tag));
   }
   return terms;
 }
@@ -72,9 +80,25 @@ Terms resolve(const EntryOptions& options) {
     if (lookup.miss == memory::Miss::stale) counters_.add(Counter::revalidated);
     return {};
   }
+  if (outdated(lookup.value)) {
+    memory_->remove(key, lookup.value);
+    miss = Counter::miss_invalidated;
+    return {};
+  }
   if (!is_same(*lookup.type, type)) lookup.value = converted(key, lookup.value, *lookup.type, type, counters_);
   const std::chrono::nanoseconds cost(lookup.cost_ns);
   return {std::move(lookup.value), Tier::memory, cost, cost};
+}
+
+bool Core::has_old_stamps(const Value& value) const {
+  const store::Stamps* const stamps = stamps_of(value);
+  return stamps != nullptr && !tags().current(*stamps);
+}
+
+Value Core::with_tags(const Value& value, store::Stamps stamps) {
+  if (stamps.tags.empty()) return value;
+  tagged_.store(true);
+  return stamped(value, std::move(stamps));
 }
 
 Answer Core::search_below(const Key& key, const Type& type, std::uint64_t stamp, std::int64_t since_ns, Counter& miss) {
@@ -86,6 +110,10 @@ Answer Core::search_below(const Key& key, const Type& type, std::uint64_t stamp,
   if (const auto pending = write_back_->find(key, stamp)) {
     if (now_ms >= pending->meta.expires_ms) {
       miss = Counter::miss_expired;
+      return {};
+    }
+    if (outdated(pending->value)) {
+      miss = Counter::miss_invalidated;
       return {};
     }
     const std::chrono::nanoseconds cost(pending->meta.cost_ns);
@@ -111,6 +139,9 @@ Answer Core::search_below(const Key& key, const Type& type, std::uint64_t stamp,
     case store::Miss::expired:
       miss = Counter::miss_expired;
       break;
+    case store::Miss::invalidated:
+      miss = Counter::miss_invalidated;
+      break;
     case store::Miss::damaged:
       miss = Counter::miss_damaged;
       break;
@@ -124,7 +155,7 @@ Answer Core::search_below(const Key& key, const Type& type, std::uint64_t stamp,
 Answer Core::promote(const Key& key, const Type& type, std::uint64_t stamp, std::int64_t since_ns, store::Found found) {
   const std::uint64_t bytes = found.value.size();
   const std::weak_ptr<const void> owner = found.owner;
-  Value value = type.decode(found.value, std::move(found.owner));
+  Value value = with_tags(type.decode(found.value, std::move(found.owner)), std::move(found.meta.stamps));
   // A value that still needs the stored bytes is a view of them. A large one pins its segment: the page
   // cache is its memory tier, and memory must not keep it pinned. Everything else is an object like any.
   const bool pins = bytes > store::k_copy_bytes_max && !owner.expired();
@@ -163,6 +194,7 @@ Core::Claim Core::claim(const Key& key, const Type& type) {
       count_answer(claim.answer);
       return claim;
     }
+    const std::uint64_t asked = tags().moment();
     FlightTable::Joined joined = flights_.join(key);
     if (!joined.leads) {
       const store::WaitNotice notice = announce_wait(key, nullptr);
@@ -172,6 +204,8 @@ Core::Claim Core::claim(const Key& key, const Type& type) {
         std::rethrow_exception(landing.failure);
       }
       if (!landing.answer) continue;  // abandoned: one of the waiters leads the next flight
+      const store::Stamps* const stamps = stamps_of(landing.answer.value);
+      if (stamps != nullptr && !tags().current(*stamps, asked)) continue;  // too old for this caller
       claim.answer = landing.answer;
       if (!is_same(*landing.type, type)) {
         claim.answer.value = converted(key, landing.answer.value, *landing.type, type, counters_);
@@ -234,6 +268,7 @@ Answer Core::lead(Flight& flight, const Type& type, Counter miss) {
   if (answer) return answer;
   counters_.add(miss);
   flight.started_ns = base::monotonic_ns();
+  flight.begun = tags().moment();
   if (store_) flight.clears = store_->clears();
   return answer;
 }
@@ -254,7 +289,9 @@ PutOutcome Core::publish(const Key& key, const Value& value, const Type& type, s
   std::vector<Value> gone;  // destroyed when no lock is held
   try {
     const std::int64_t now_ms = base::wall_ms();
-    const store::Meta meta{type.name(), cost_ns, now_ms, expiry(now_ms, ttl)};
+    const store::Stamps* const stamps = stamps_of(value);
+    const store::Meta meta{type.name(), cost_ns, now_ms, expiry(now_ms, ttl),
+                           stamps == nullptr ? store::Stamps() : *stamps};
     const std::uint64_t weight = type.weight(value.get());
     const auto to_memory = [&] {
       if (!memory_) return;
@@ -316,8 +353,10 @@ PutOutcome::Store Core::to_store(Pending pending) {
   return PutOutcome::Store::refused;
 }
 
-PutOutcome Core::put(const Key& key, const Value& value, const Type& type, const EntryOptions& options) {
-  const Terms terms = resolve(options);
+PutOutcome Core::put(const Key& key, const Value& value, const Type& type, const EntryOptions& options,
+                     std::optional<std::uint64_t> begun) {
+  const std::uint64_t began = begun.value_or(tags().moment());
+  Terms terms = resolve(options);
   const bool keep = admitted(value, type, options, terms);
   // What the key had is gone for everybody from here on, whatever becomes of the new value: also what
   // another process has in its memory alone, or in its queue, and what is being computed in this one.
@@ -333,7 +372,7 @@ PutOutcome Core::put(const Key& key, const Value& value, const Type& type, const
     if (memory_) memory_->remove(key);
     return {};
   }
-  const PutOutcome outcome = publish(key, value, type, terms.ttl,
+  const PutOutcome outcome = publish(key, with_tags(value, {began, std::move(terms.tags)}), type, terms.ttl,
                                      nanoseconds_of(terms.cost.value_or(std::chrono::nanoseconds(0))), stamp, nullptr);
   const bool nowhere = outcome.in_store == PutOutcome::Store::refused && !outcome.in_memory;
   if (nowhere || (outcome.in_store == PutOutcome::Store::refused && write_ == WriteMode::through)) forget(key);
@@ -357,16 +396,17 @@ Answer Core::fulfil(Flight& flight, const Value& value, const Type& type, const 
   Answer answer{value, Tier::computed, took, std::chrono::nanoseconds(0)};
   std::exception_ptr trouble;
   try {
-    const Terms terms = resolve(options);
+    Terms terms = resolve(options);
+    answer.value = with_tags(value, {flight.begun, std::move(terms.tags)});
     answer.cost = terms.cost.value_or(took);
     const bool keep = admitted(value, type, options, terms);
     // The stamp first: what overtakes this flight after the question makes the stamp an old one.
     const std::uint64_t stamp = stamp_of(flight.key);
     const bool cleared = store_ && store_->clears() != flight.clears;
-    if (keep && cleared) {
+    if (keep && (cleared || outdated(answer.value))) {
       counters_.add(Counter::not_stored_superseded);
     } else if (keep) {
-      publish(flight.key, value, type, terms.ttl, nanoseconds_of(answer.cost), stamp, &flight);
+      publish(flight.key, answer.value, type, terms.ttl, nanoseconds_of(answer.cost), stamp, &flight);
     }
   } catch (...) {
     trouble = std::current_exception();
@@ -389,6 +429,11 @@ bool Core::remove(const Key& key) {
   forget(key);
   if (there) counters_.add(Counter::removed);
   return there;
+}
+
+void Core::invalidate(std::string_view tag) {
+  tags().invalidate(store::tag_id(tag));
+  counters_.add(Counter::invalidated);
 }
 
 void Core::clear() {

@@ -13,6 +13,7 @@
 // until that is written other processes miss, but never see the old value after put() has returned.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <memory>
 #include <mutex>
@@ -22,6 +23,7 @@
 #include <larder/cache.hpp>
 
 #include "cache/flight.hpp"
+#include "cache/stamped.hpp"
 #include "cache/write_back.hpp"
 #include "memory/memory.hpp"
 #include "observe/counters.hpp"
@@ -34,8 +36,9 @@ namespace larder::detail {
 struct Terms {
   std::chrono::nanoseconds ttl;
   std::optional<std::chrono::nanoseconds> cost;
+  std::vector<store::TagId> tags;
 };
-// Throws Error(invalid_duration) for options that do not parse.
+// Throws Error(invalid_duration) or Error(invalid_option) for options that cannot be used.
 Terms resolve(const EntryOptions& options);
 
 // Everything of a cache that belongs to one process. Thread-safe.
@@ -51,7 +54,9 @@ class Core {
   [[nodiscard]] bool on_writing_thread() const noexcept { return write_back_ && write_back_->on_own_thread(); }
 
   Answer get(const Key& key, const Type& type);
-  PutOutcome put(const Key& key, const Value& value, const Type& type, const EntryOptions& options);
+  // `begun`: when the value was begun to be computed, if that was before this call.
+  PutOutcome put(const Key& key, const Value& value, const Type& type, const EntryOptions& options,
+                 std::optional<std::uint64_t> begun = std::nullopt);
   // An answer, or a flight that the caller leads.
   struct Claim {
     Answer answer;
@@ -63,6 +68,7 @@ class Core {
 
   std::optional<EntryInfo> entry(const Key& key);
   bool remove(const Key& key);
+  void invalidate(std::string_view tag);
   void clear();
   std::vector<EntryInfo> entries();
   Stats stats();
@@ -93,6 +99,17 @@ class Core {
   store::WaitNotice announce_wait(const Key& key, const Flight* mine);
   void count_answer(const Answer& answer);
 
+  // Whether a tag of the value was invalidated since its computation began.
+  [[nodiscard]] bool outdated(const Value& value) const {
+    return tagged_.load(std::memory_order_relaxed) && has_old_stamps(value);
+  }
+  [[nodiscard]] bool has_old_stamps(const Value& value) const;
+  // The value as an entry with these tags is kept.
+  Value with_tags(const Value& value, store::Stamps stamps);
+  [[nodiscard]] store::TagTable tags() const noexcept {
+    return store_ ? store_->tags() : store::TagTable(local_tags_->generations, local_tags_->clock);
+  }
+
   [[nodiscard]] std::uint64_t stamp_of(const Key& key) const { return store_ ? store_->stamp(key) : 0; }
   // Puts the value, as of `stamp`, into memory and on its way to the store; nowhere if it comes from a `flight` that
   // was overtaken.
@@ -110,6 +127,14 @@ class Core {
   const WriteMode write_;
   const std::function<void(const Event&)> on_event_;
   std::string degraded_;  // constant after open
+
+  // Without a store, what it has: the generations of tags.
+  struct LocalTags {
+    std::array<store::TagTable::Counter, store::TagTable::k_generations> generations{};
+    store::TagTable::Counter clock{1};
+  };
+  std::unique_ptr<LocalTags> local_tags_;  // there exactly if store_ is not
+  std::atomic<bool> tagged_ = false;       // whether there ever was a value with tags: hits then look for stamps
 
   std::unique_ptr<memory::MemoryTier> memory_;  // null: no memory tier
   std::uint64_t memory_limit_ = 0;

@@ -52,8 +52,10 @@ class Flight {
   const Key key;
   const ThreadNumber leader;
 
-  // The leader's alone: when the computation began, and how often the store had been cleared before.
+  // The leader's alone: when the computation began, by the clock and by the moments of tags, and how often the store
+  // had been cleared before.
   std::int64_t started_ns = 0;
+  std::uint64_t begun = 0;
   std::uint64_t clears = 0;
 
   // Whether it has yet to end.

@@ -37,7 +37,10 @@ Result<std::unique_ptr<Core>> Core::open(const Options& options) {
     if (const Result<os::FileSystem> system = os::file_system(place)) capacity = system->bytes;
     const Result<std::uint64_t> limit = options.store->bytes(capacity);
     if (!limit) return Error(limit.error().code(), std::string("store: ") + limit.error().what(), limit.error().help());
-    if (*limit == 0) return core;
+    if (*limit == 0) {
+      core->local_tags_ = std::make_unique<LocalTags>();
+      return core;
+    }
     store_options.limit = *limit;
   }
 
@@ -77,6 +80,7 @@ Result<std::unique_ptr<Core>> Core::open(const Options& options) {
 void Core::degrade(Counter reason, const std::string& why) {
   write_back_.reset();
   store_.reset();
+  local_tags_ = std::make_unique<LocalTags>();
   degraded_ = why;
   counters_.add(reason);
   if (on_event_) on_event_({reason, "the store is not used: " + why});

@@ -54,11 +54,12 @@ std::optional<EntryInfo> Core::entry(const Key& key) {
   const std::uint64_t stamp = stamp_of(key);
   const std::int64_t now_ms = base::wall_ms();
   if (memory_) {
-    if (const std::optional<memory::Entry> found = memory_->find(key, stamp, now_ms)) return info_of(key, *found);
+    const std::optional<memory::Entry> found = memory_->find(key, stamp, now_ms);
+    if (found && !outdated(found->value)) return info_of(key, *found);
   }
   if (!store_) return std::nullopt;
   if (const auto pending = write_back_->find(key, stamp)) {
-    if (now_ms >= pending->meta.expires_ms) return std::nullopt;
+    if (now_ms >= pending->meta.expires_ms || outdated(pending->value)) return std::nullopt;
     return info_of(*pending);
   }
   const std::optional<store::Listed> listed = store_->find(key, now_ms);
@@ -74,14 +75,15 @@ std::vector<EntryInfo> Core::entries() {
   std::unordered_set<Key, KeyHash> listed;
   if (memory_) {
     memory_->for_each([&](const Key& key, const memory::Entry& entry) {
-      if (entry.expires_ms <= now_ms || entry.stamp != stamp_of(key)) return;
+      if (entry.expires_ms <= now_ms || entry.stamp != stamp_of(key) || outdated(entry.value)) return;
       listed.insert(key);
       entries.push_back(info_of(key, entry));
     });
   }
   if (store_) {
     write_back_->for_each([&](const Pending& pending) {
-      if (pending.meta.expires_ms <= now_ms || store::Store::overtaken(pending.stamp, stamp_of(pending.key))) return;
+      const bool overtaken = store::Store::overtaken(pending.stamp, stamp_of(pending.key));
+      if (overtaken || pending.meta.expires_ms <= now_ms || outdated(pending.value)) return;
       if (listed.insert(pending.key).second) entries.push_back(info_of(pending));
     });
     store_->for_each([&](const store::Listed& record) {

@@ -200,6 +200,10 @@ bool MemoryTier::remove(const Key& key) {
   return remove_if(key, k_always) != nullptr;
 }
 
+void MemoryTier::remove(const Key& key, const detail::Value& value) {
+  remove_if(key, [&](const Entry& entry) { return entry.value == value; });
+}
+
 void MemoryTier::clear() {
   for (const auto& part : parts_) {
     std::vector<Record> gone;

@@ -92,6 +92,8 @@ class MemoryTier {
   bool put(const Key& key, Entry entry, std::vector<detail::Value>& gone);
 
   bool remove(const Key& key);
+  // Removes the key's entry if it has this value.
+  void remove(const Key& key, const detail::Value& value);
   void clear();
 
   // Calls `visit` for copies of all entries, outside every lock, in no order.

@@ -24,6 +24,7 @@ struct Store::Body {
   const std::uint64_t fork_generation = os::fork_generation();
   Opened files;
   std::shared_ptr<Segments> segments;
+  std::optional<TagTable> tags;
   std::optional<Generations> generations;
   std::optional<Index> index;
   std::optional<Space> space;
@@ -43,6 +44,7 @@ struct Store::Body {
   }
   // The key's record, if it is fresh.
   [[nodiscard]] std::optional<Index::Hit> fresh(const Key& key, std::int64_t now_ms);
+  [[nodiscard]] bool current(const RecordView& record) const;
   bool forget(const Key& key);
   Lookup answer(Index::Hit hit);
   // Whether the value is whole. An error if the system refuses to bring it in.

@@ -143,9 +143,10 @@ bool Control::in_place(const Paths& paths) const {
 }
 
 Result<Table> Table::create(const std::filesystem::path& path, std::uint64_t magic, const Uuid& uuid,
-                            std::uint64_t bytes) {
+                            std::uint64_t bytes, void (*fill)(std::byte*)) {
   Result<os::Mapping> mapping = make_mapped_file(path, bytes);
   if (!mapping) return mapping.error();
+  if (fill != nullptr) fill(mapping->data());
   const TablePage page = make_table_page(magic, uuid);
   std::memcpy(mapping->data(), &page, sizeof page);
   Table table;
@@ -161,6 +162,22 @@ Result<Table> Table::open(const std::filesystem::path& path, std::uint64_t magic
   Table table;
   table.mapping_ = *std::move(mapping);
   return table;
+}
+
+namespace {
+
+TagTable::Generations generations_in(std::byte* gen) noexcept {
+  return TagTable::Generations(reinterpret_cast<TagTable::Counter*>(gen + k_gen_tags_offset), TagTable::k_generations);
+}
+
+}  // namespace
+
+TagTable tags_in(const Table& gen, const Control& control) noexcept {
+  return {generations_in(gen.data()), control.page().sequence};
+}
+
+void invalidate_all_tags(std::byte* gen) noexcept {
+  for (TagTable::Counter& generation : generations_in(gen)) generation = UINT64_MAX;
 }
 
 }  // namespace larder::store

@@ -84,8 +84,9 @@ class Control {
 // A file of a fixed size that begins with a TablePage: `gen`, `stats`.
 class Table {
  public:
+  // Zeros, or what `fill` writes; whole only after that.
   static Result<Table> create(const std::filesystem::path& path, std::uint64_t magic, const Uuid& uuid,
-                              std::uint64_t bytes);
+                              std::uint64_t bytes, void (*fill)(std::byte* data) = nullptr);
   // Errc::damaged unless the file is whole.
   static Result<Table> open(const std::filesystem::path& path, std::uint64_t magic, const Uuid& uuid,
                             std::uint64_t bytes);
@@ -145,6 +146,11 @@ class Generations {
 
   Table table_;
 };
+
+// The generations of tags in `gen`, with the store's sequence numbers as the clock.
+[[nodiscard]] TagTable tags_in(const Table& gen, const Control& control) noexcept;
+// For a new `gen` of an old store, where nobody knows any more what was invalidated: whatever has a tag.
+void invalidate_all_tags(std::byte* gen) noexcept;
 
 // Makes a file of the given size with real room on disk and maps it writable. Replaces one that is there.
 Result<os::Mapping> make_mapped_file(const std::filesystem::path& path, std::uint64_t bytes);

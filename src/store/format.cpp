@@ -19,7 +19,6 @@ constexpr std::uint64_t k_seed_control = 4;
 constexpr std::uint64_t k_seed_table = 5;
 
 constexpr std::uint64_t k_fixed_body_bytes = 16;  // cost and creation time
-constexpr std::uint64_t k_stamp_bytes = 12;
 
 template <class T>
 Bytes bytes_of(const T& object, std::size_t length = sizeof(T)) noexcept {
@@ -88,16 +87,21 @@ std::optional<std::uint64_t> read_trailer(Bytes file, std::uint64_t id, std::uin
   return trailer.footer_offset;
 }
 
+// The moment and the tags.
+std::uint64_t stamps_bytes(std::uint64_t tag_count) noexcept {
+  return tag_count == 0 ? 0 : 8 + 8 * tag_count;
+}
+
 std::uint64_t chunk_count(Kind kind, std::uint64_t value_bytes) noexcept {
   if (kind == Kind::tombstone) return 0;
   return std::max<std::uint64_t>(1, value_bytes / k_chunk_bytes + (value_bytes % k_chunk_bytes != 0 ? 1 : 0));
 }
 
 Extent extent_of(std::uint64_t offset, Kind kind, std::uint64_t key_bytes, std::uint64_t type_bytes,
-                 std::uint64_t stamp_count, std::uint64_t value_bytes) noexcept {
+                 std::uint64_t tag_count, std::uint64_t value_bytes) noexcept {
   Extent extent;
   extent.body_bytes =
-      k_fixed_body_bytes + key_bytes + type_bytes + stamp_count * k_stamp_bytes + chunk_count(kind, value_bytes) * 8;
+      k_fixed_body_bytes + key_bytes + type_bytes + stamps_bytes(tag_count) + chunk_count(kind, value_bytes) * 8;
   extent.value_offset = base::align_up(offset + sizeof(RecordHeader) + extent.body_bytes,
                                        value_bytes >= k_page_aligned_bytes_min ? k_page_bytes : k_record_align);
   extent.end = base::align_up(extent.value_offset + value_bytes, k_record_align);
@@ -105,12 +109,14 @@ Extent extent_of(std::uint64_t offset, Kind kind, std::uint64_t key_bytes, std::
 }
 
 std::vector<std::byte> encode_head(const RecordParts& parts, std::uint64_t seed, std::uint64_t offset) {
-  const Extent extent = extent_of(offset, parts.kind, parts.key.size(), parts.type.size(), 0, parts.value_bytes);
+  const Extent extent =
+      extent_of(offset, parts.kind, parts.key.size(), parts.type.size(), parts.tags.size(), parts.value_bytes);
   std::vector<std::byte> head(extent.value_offset - offset);
   RecordHeader header{};
   header.magic = k_record_magic;
   header.kind = parts.kind;
   header.type_bytes = static_cast<std::uint8_t>(parts.type.size());
+  header.tag_count = static_cast<std::uint8_t>(parts.tags.size());
   header.fingerprint = parts.fingerprint;
   header.sequence = parts.sequence;
   header.value_bytes = parts.value_bytes;
@@ -127,6 +133,8 @@ std::vector<std::byte> encode_head(const RecordParts& parts, std::uint64_t seed,
   append(&parts.created_ms, sizeof parts.created_ms);
   append(parts.key.data(), parts.key.size());
   append(parts.type.data(), parts.type.size());
+  if (!parts.tags.empty()) append(&parts.begun, sizeof parts.begun);
+  append(parts.tags.data(), parts.tags.size_bytes());
   const std::uint64_t bound = record_seed(seed, offset);
   for (std::uint64_t i = 0; i < parts.chunks.size(); ++i) {
     const std::uint64_t checksum = chunk_checksum(parts.chunks[i], i, bound);
@@ -161,7 +169,7 @@ std::optional<RecordView> read_record(Bytes segment, std::uint64_t seed, std::ui
   if (header.value_bytes > segment.size()) return std::nullopt;  // keeps the sums below from overflowing
   if (header.kind == Kind::tombstone && header.value_bytes != 0) return std::nullopt;
   const Extent extent =
-      extent_of(offset, header.kind, header.key_bytes, header.type_bytes, header.stamp_count, header.value_bytes);
+      extent_of(offset, header.kind, header.key_bytes, header.type_bytes, header.tag_count, header.value_bytes);
   if (extent.body_bytes != header.body_bytes || extent.end > segment.size()) return std::nullopt;
   const std::uint64_t bound = record_seed(seed, offset);
   if (head_checksum(segment.subspan(offset, sizeof header + extent.body_bytes), bound) != header.checksum) {
@@ -177,10 +185,20 @@ std::optional<RecordView> read_record(Bytes segment, std::uint64_t seed, std::ui
   record.key = segment.subspan(body + k_fixed_body_bytes, header.key_bytes);
   const Bytes type = segment.subspan(body + k_fixed_body_bytes + header.key_bytes, header.type_bytes);
   record.type = {reinterpret_cast<const char*>(type.data()), type.size()};
+  record.stamps =
+      segment.subspan(body + k_fixed_body_bytes + header.key_bytes + header.type_bytes, stamps_bytes(header.tag_count));
   const std::uint64_t table_bytes = chunk_count(header.kind, header.value_bytes) * 8;
   record.chunk_table = segment.subspan(body + extent.body_bytes - table_bytes, table_bytes);
   record.value = segment.subspan(extent.value_offset, header.value_bytes);
   return record;
+}
+
+Stamps stamps_of(const RecordView& record) {
+  Stamps stamps;
+  if (record.stamps.empty()) return stamps;
+  stamps.begun = load<std::uint64_t>(record.stamps, 0);
+  for (std::uint64_t at = 8; at < record.stamps.size(); at += 8) stamps.tags.push_back(load<TagId>(record.stamps, at));
+  return stamps;
 }
 
 Bytes chunk_of(Bytes value, std::uint64_t number) noexcept {

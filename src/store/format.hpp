@@ -18,6 +18,8 @@
 #include <larder/digest.hpp>
 #include <larder/key.hpp>
 
+#include "store/tags.hpp"
+
 namespace larder::store {
 
 static_assert(std::endian::native == std::endian::little, "the store's files are little-endian");
@@ -67,7 +69,7 @@ struct RecordHeader {
   Kind kind;
   std::uint8_t flags;
   std::uint8_t type_bytes;
-  std::uint8_t stamp_count;
+  std::uint8_t tag_count;
   std::uint64_t checksum;
   Digest fingerprint;
   std::uint64_t sequence;
@@ -111,6 +113,8 @@ struct RecordParts {
   std::int64_t created_ms = 0;
   Bytes key;
   std::string_view type;
+  std::uint64_t begun = 0;  // as in Stamps; kept only beside tags
+  std::span<const TagId> tags;
   std::uint64_t value_bytes = 0;
   std::span<const Digest> chunks;  // digests of the value's chunks
 };
@@ -123,7 +127,7 @@ struct Extent {
 };
 [[nodiscard]] std::uint64_t chunk_count(Kind kind, std::uint64_t value_bytes) noexcept;
 [[nodiscard]] Extent extent_of(std::uint64_t offset, Kind kind, std::uint64_t key_bytes, std::uint64_t type_bytes,
-                               std::uint64_t stamp_count, std::uint64_t value_bytes) noexcept;
+                               std::uint64_t tag_count, std::uint64_t value_bytes) noexcept;
 
 // The bytes from the record's header to its value's start.
 [[nodiscard]] std::vector<std::byte> encode_head(const RecordParts& parts, std::uint64_t seed, std::uint64_t offset);
@@ -137,6 +141,7 @@ struct RecordView {
   std::int64_t created_ms = 0;
   Bytes key;
   std::string_view type;
+  Bytes stamps;  // see stamps_of()
   Bytes chunk_table;
   Bytes value;
   std::uint64_t seed = 0;  // of the value's checksums
@@ -145,6 +150,8 @@ struct RecordView {
 };
 // The record at `offset` of a segment's bytes up to `committed`, if it is valid; its value is not read.
 [[nodiscard]] std::optional<RecordView> read_record(Bytes segment, std::uint64_t seed, std::uint64_t offset) noexcept;
+
+[[nodiscard]] Stamps stamps_of(const RecordView& record);
 
 // Whether chunk `number` of the record's value, whose bytes are given, is what was written.
 [[nodiscard]] bool valid_chunk(const RecordView& record, std::uint64_t number, Bytes chunk) noexcept;
@@ -271,7 +278,8 @@ static_assert(sizeof(TablePage) == 32);
 
 inline constexpr std::uint64_t k_gen_keys = 65536;
 inline constexpr std::uint64_t k_gen_clear_offset = k_page_bytes + k_gen_keys * 4;
-inline constexpr std::uint64_t k_gen_bytes = k_gen_clear_offset + k_page_bytes;
+inline constexpr std::uint64_t k_gen_tags_offset = k_gen_clear_offset + k_page_bytes;
+inline constexpr std::uint64_t k_gen_bytes = k_gen_tags_offset + TagTable::k_generations * 8;
 inline constexpr std::uint64_t k_stats_bytes = k_page_bytes;
 inline constexpr std::size_t k_waits_places = 1024;
 inline constexpr std::uint64_t k_waits_bytes = k_page_bytes + k_waits_places * 16;

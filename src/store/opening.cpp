@@ -117,8 +117,8 @@ Result<bool> adopt(Opened& store, bool alone, Trouble& trouble) {
   Result<Table> gen = Table::open(store.paths.gen(), k_gen_magic, page.uuid, k_gen_bytes);
   if (!gen && !alone) return false;
   if (!gen) {
-    // Only running processes remember stamps, and there are none.
-    gen = Table::create(store.paths.gen(), k_gen_magic, page.uuid, k_gen_bytes);
+    // Of keys only running processes remember stamps, and there are none; of tags the records do.
+    gen = Table::create(store.paths.gen(), k_gen_magic, page.uuid, k_gen_bytes, &invalidate_all_tags);
     if (!gen) return gen.error();
   }
   const std::uint64_t index_bytes = control->geometry().index_bytes();
@@ -130,6 +130,7 @@ Result<bool> adopt(Opened& store, bool alone, Trouble& trouble) {
     index = map_file(store.paths.index(page.index_number.load()), index_bytes);
     if (!index) return index.error();
   }
+  if (alone) tags_in(*gen, *control).settle();
   Result<Table> stats = Table::open(store.paths.stats(), k_stats_magic, page.uuid, k_stats_bytes);
   if (!stats) stats = Table::create(store.paths.stats(), k_stats_magic, page.uuid, k_stats_bytes);
   if (!stats) return stats.error();

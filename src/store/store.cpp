@@ -17,7 +17,7 @@ constexpr std::uint64_t k_populate_bytes_max = std::uint64_t{4} << 20;
 constexpr std::int64_t k_append_idle_ns = 1'000'000'000;
 
 Meta meta_of(const RecordView& record) {
-  return {std::string(record.type), record.cost_ns, record.created_ms, record.header.expires_ms};
+  return {std::string(record.type), record.cost_ns, record.created_ms, record.header.expires_ms, stamps_of(record)};
 }
 
 }  // namespace
@@ -34,6 +34,7 @@ Result<std::unique_ptr<Store>> Store::open(const StoreOptions& options) {
   Result<std::shared_ptr<Segments>> segments = Segments::open(opened.paths, opened.control, body->trouble);
   if (!segments) return segments.error();
   body->segments = *std::move(segments);
+  body->tags.emplace(tags_in(opened.gen, opened.control));
   body->generations.emplace(std::move(opened.gen));
   body->index.emplace(std::move(opened.index), *body->segments, opened.control, *body->generations, body->trouble);
   body->space.emplace(opened.paths, opened.control, opened.leases, *body->segments, *body->index, body->trouble);
@@ -60,6 +61,7 @@ Lookup Store::get(const Key& key, std::int64_t now_ms) {
   Index::Lookup lookup = body_->index->find(key);
   if (!lookup.hit) return {std::nullopt, lookup.miss};
   if (lookup.hit->record.header.expires_ms <= now_ms) return {std::nullopt, Miss::expired};
+  if (!body_->current(lookup.hit->record)) return {std::nullopt, Miss::invalidated};
   return body_->answer(*std::move(lookup.hit));
 }
 
@@ -123,7 +125,12 @@ std::optional<Index::Hit> Store::Body::fresh(const Key& key, std::int64_t now_ms
   notice_retired();
   Index::Lookup lookup = index->find(key);
   if (!lookup.hit || lookup.hit->record.header.expires_ms <= now_ms) return std::nullopt;
+  if (!current(lookup.hit->record)) return std::nullopt;
   return std::move(lookup.hit);
+}
+
+bool Store::Body::current(const RecordView& record) const {
+  return record.stamps.empty() || tags->current(stamps_of(record));
 }
 
 std::optional<Listed> Store::find(const Key& key, std::int64_t now_ms) {
@@ -146,6 +153,8 @@ Put Store::put(const Key& key, const Meta& meta, std::span<const Bytes> value, s
   parts.cost_ns = meta.cost_ns;
   parts.created_ms = meta.created_ms;
   parts.key = key.canonical();
+  parts.begun = meta.stamps.begun;
+  parts.tags = std::span(meta.stamps.tags).first(std::min(meta.stamps.tags.size(), k_tags_max));
   parts.type = std::string_view(meta.type).substr(0, k_type_bytes_max);
   parts.value_bytes = value_bytes;
   parts.chunks = chunks;
@@ -194,6 +203,10 @@ void Store::clear() {
   body_->space->retire_all();
 }
 
+TagTable Store::tags() const noexcept {
+  return *body_->tags;
+}
+
 std::uint64_t Store::clears() const noexcept {
   return body_->generations->cleared();
 }
@@ -221,7 +234,7 @@ void Store::for_each(const std::function<void(const Listed&)>& visit) {
     const Result<Key> key = Key::from_canonical(hit.record.key);
     if (!key) continue;
     const Index::Lookup lookup = body_->index->find(*key);
-    if (!lookup.hit || lookup.hit->slot != &slot) continue;
+    if (!lookup.hit || lookup.hit->slot != &slot || !body_->current(hit.record)) continue;
     visit({*key, meta_of(hit.record), hit.record.value.size()});
   }
 }

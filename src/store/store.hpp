@@ -34,6 +34,7 @@
 #include <larder/stats.hpp>
 
 #include "observe/counters.hpp"
+#include "store/tags.hpp"
 
 namespace larder::store {
 
@@ -57,6 +58,7 @@ struct Meta {
   std::uint64_t cost_ns = 0;
   std::int64_t created_ms = 0;
   std::int64_t expires_ms = k_no_expiry;
+  Stamps stamps = {};  // at most k_tags_max tags
 };
 
 struct Found {
@@ -65,7 +67,7 @@ struct Found {
   Meta meta;
 };
 
-enum class Miss : std::uint8_t { absent, expired, damaged, degraded };
+enum class Miss : std::uint8_t { absent, expired, invalidated, damaged, degraded };
 
 struct Lookup {
   std::optional<Found> found;
@@ -157,6 +159,8 @@ class Store {
   // Counts the changes of the key (put, put over an older record, remove, clear) by any process. Keys share
   // counters, so a stamp may change without cause, never stay the same despite one. A wait-free load.
   [[nodiscard]] std::uint64_t stamp(const Key& key) const noexcept;
+  // The generations of tags. Lives as long as the store.
+  [[nodiscard]] TagTable tags() const noexcept;
   // How often the store was cleared, by any process.
   [[nodiscard]] std::uint64_t clears() const noexcept;
   // Whether a value that is to be written under `stamp` still may be, `now` being the key's stamp.

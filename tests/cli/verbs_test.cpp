@@ -31,7 +31,7 @@ class Verbs : public Sandbox {
 
 TEST_F(Verbs, EveryVerbExplainsItselfWithAnExample) {
   for (const char* verb :
-       {"exec", "get", "put", "has", "rm", "info", "ls", "stats", "clear", "verify", "doctor", "key"}) {
+       {"exec", "get", "put", "has", "rm", "info", "ls", "stats", "invalidate", "clear", "verify", "doctor", "key"}) {
     const Ran help = larder({"help", verb});
     EXPECT_EQ(help.status, 0);
     EXPECT_NE(help.out.find(std::string("Usage: larder ") + verb + " [OPTION]..."), std::string::npos) << help.out;
@@ -66,8 +66,9 @@ TEST_F(Verbs, WhereNothingWasStoredYetEveryQuestionHasAnAnswerAndMakesNothing) {
   const std::string text =
       "no store at " + store().string() + " yet (it is made by the first `larder exec` or `larder put`)";
   const std::vector<std::pair<std::vector<std::string>, int>> questions = {
-      {{"get", "a"}, 3}, {{"has", "a"}, 3}, {{"info", "a"}, 3},      {{"rm", "a"}, 3}, {{"ls"}, 0},
-      {{"stats"}, 0},    {{"clear"}, 0},    {{"clear", "--yes"}, 0}, {{"verify"}, 5},  {{"doctor"}, 5}};
+      {{"get", "a"}, 3}, {{"has", "a"}, 3}, {{"info", "a"}, 3},      {{"rm", "a"}, 3},         {{"ls"}, 0},
+      {{"stats"}, 0},    {{"clear"}, 0},    {{"clear", "--yes"}, 0}, {{"invalidate", "t"}, 0}, {{"verify"}, 5},
+      {{"doctor"}, 5}};
   for (const auto& [question, status] : questions) {
     const Ran ran = larder(question);
     EXPECT_EQ(ran.status, status) << question[0];
@@ -342,8 +343,32 @@ TEST_F(Verbs, StatsCountsWhatAllProcessesDid) {
             std::string::npos)
       << text;
   EXPECT_NE(text.find("\nHits      memory 0 · store 2\n"), std::string::npos) << text;
-  EXPECT_NE(text.find("\nMisses    absent 1 · expired 0 · damaged 0 · degraded 0\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("\nMisses    absent 1 · expired 0 · invalidated 0 · damaged 0 · degraded 0\n"), std::string::npos)
+      << text;
   EXPECT_NE(text.find("\nSaved     "), std::string::npos) << text;
+}
+
+TEST_F(Verbs, InvalidatePutsEverythingWithATagOutOfDateAndNothingElse) {
+  put("untagged", "x");
+  EXPECT_EQ(larder({"put", "one", "--tag", "t"}, {.input = "x"}).status, 0);
+  EXPECT_EQ(larder({"put", "two", "--tag", "t", "--tag", "u"}, {.input = "x"}).status, 0);
+  EXPECT_EQ(larder({"put", "three", "--tag", "u"}, {.input = "x"}).status, 0);
+  EXPECT_EQ(larder({"invalidate", "t", "nobody's"}).err, "larder: invalidated t\nlarder: invalidated nobody's\n");
+  EXPECT_EQ(larder({"has", "one"}).status, 3);
+  EXPECT_EQ(larder({"has", "two"}).status, 3);
+  EXPECT_EQ(larder({"has", "three"}).status, 0);
+  EXPECT_EQ(larder({"has", "untagged"}).status, 0);
+  EXPECT_EQ(json({"invalidate", "u"})["invalidated"], nlohmann::json::array({"u"}));
+  EXPECT_EQ(json({"ls"}).size(), 1U);
+  EXPECT_EQ(json({"stats"})["invalidated"], 3);
+}
+
+TEST_F(Verbs, ATagThatCannotBeIsAUsageError) {
+  EXPECT_EQ(larder({"invalidate", ""}).err, "larder: error: a tag is empty\n  help: give it a name\n");
+  EXPECT_EQ(larder({"invalidate"}).status, 2);
+  EXPECT_EQ(larder({"put", "a", "--tag", ""}, {.input = "x"}).status, 2);
+  EXPECT_EQ(larder({"exec", "--tag", "", "--", "true"}).status, 2);
+  EXPECT_FALSE(std::filesystem::exists(store()));
 }
 
 TEST_F(Verbs, ClearAsksForYesWhereThereIsNoTerminal) {

@@ -16,8 +16,8 @@ Uuid some_uuid() {
   return uuid;
 }
 
-// A segment with the record of the format page's example: the value "hello" under Key{"k"}.
-std::string example_segment() {
+// A segment with the record of the format page's example: the value "hello" under Key{"k"}, without tags.
+std::string example_segment(const Stamps& stamps = {}) {
   const Key key{"k"};
   const std::string_view value = "hello";
   const Bytes bytes = std::as_bytes(std::span(value));
@@ -29,6 +29,8 @@ std::string example_segment() {
   parts.created_ms = 1'700'000'000'000;
   parts.key = key.canonical();
   parts.type = "text";
+  parts.begun = stamps.begun;
+  parts.tags = stamps.tags;
   parts.value_bytes = value.size();
   parts.chunks = chunks;
   const SegmentHeader header = make_segment_header(some_uuid(), 7);
@@ -80,6 +82,24 @@ TEST(Format, ARecordReadsBackAsItWasWritten) {
   EXPECT_EQ(Process::text(record->value), "hello");
   EXPECT_TRUE(valid_value(*record, record->value));
   EXPECT_EQ(record->end, segment.size());
+  EXPECT_TRUE(stamps_of(*record).tags.empty());
+}
+
+TEST(Format, TheStampsOfARecordReadBackAsTheyWereWritten) {
+  const Stamps many{77, std::vector<TagId>(k_tags_max, 5)};
+  for (const Stamps& stamps : {Stamps{1, {2}}, Stamps{UINT64_MAX, {tag_id("a"), tag_id("b")}}, many}) {
+    const std::string segment = example_segment(stamps);
+    const std::optional<RecordView> record = read(segment);
+    ASSERT_TRUE(record);
+    EXPECT_EQ(stamps_of(*record).begun, stamps.begun);
+    EXPECT_EQ(stamps_of(*record).tags, stamps.tags);
+    EXPECT_EQ(Process::text(record->value), "hello");
+    EXPECT_TRUE(valid_value(*record, record->value));
+  }
+}
+
+TEST(Format, ATagIsTheHashOfThePage) {
+  EXPECT_EQ(tag_id("fab12"), 0x1691b0b70cc7ca01ULL);
 }
 
 TEST(Format, AnyFlippedBitOfARecordIsFound) {

@@ -1,5 +1,6 @@
 #include "arguments.hpp"
 
+#include <algorithm>
 #include <charconv>
 
 #include <fmt/format.h>
@@ -28,6 +29,15 @@ std::chrono::nanoseconds parse_ttl(const std::string& text) {
   if (ttl > std::chrono::nanoseconds(0)) return ttl;
   throw Failure{Exit::usage, fmt::format("a TTL of {} keeps nothing", printable(text)),
                 "give a longer one, or none: it is then kept until room is needed"};
+}
+
+void require_tags(const std::vector<std::string>& tags) {
+  constexpr std::size_t k_tags_max = 255;
+  if (tags.size() > k_tags_max) {
+    throw Failure{Exit::usage, fmt::format("{} tags are more than an entry can have", tags.size()),
+                  fmt::format("name at most {}", k_tags_max)};
+  }
+  if (std::ranges::find(tags, "") != tags.end()) throw Failure{Exit::usage, "a tag is empty", "give it a name"};
 }
 
 }  // namespace larder::tool

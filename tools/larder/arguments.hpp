@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 
@@ -14,5 +15,8 @@ namespace larder::tool {
 
 // How long a value is good. Throws Error or Failure(usage) for what is no duration, and for 0, which keeps nothing.
 [[nodiscard]] std::chrono::nanoseconds parse_ttl(const std::string& text);
+
+// Throws Failure(usage) for tags that an entry cannot have.
+void require_tags(const std::vector<std::string>& tags);
 
 }  // namespace larder::tool

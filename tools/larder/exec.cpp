@@ -215,7 +215,7 @@ int record(const Globals& globals, const Request& request, const Input& input, C
               .count();
       const std::string sizes = summary(recording);
       const std::uint64_t stored_before = cache.stats()[Counter::stored];
-      const Ref<ExecResult> result = claim.fulfil(std::move(recording), {.ttl = request.ttl});
+      const Ref<ExecResult> result = claim.fulfil(std::move(recording), {.ttl = request.ttl, .tags = request.tags});
       if (cache.stats()[Counter::stored] == stored_before) throw why_not_stored(cache);
       tell(globals, "stored", key, {{"cost_ns", result.cost().count()}},
            fmt::format("stored {} ({}{})", short_name(key), format_duration(result.cost()), sizes));
@@ -248,6 +248,7 @@ int run(const Globals& globals, const ExecOptions& options) {
   Request request = options.request;
   request.command = globals.command;
   request.ttl = parse_ttl(options.ttl);
+  require_tags(request.tags);
   std::ranges::sort(request.outputs);
   request.outputs.erase(std::unique(request.outputs.begin(), request.outputs.end()), request.outputs.end());
   Input input(request.standard_input);
@@ -290,6 +291,7 @@ const Verb k_exec = {
       many("--out", request.outputs, "a file that it writes: kept, and written again on a hit (repeatable)");
       verb.add_option("--key", request.extra, "more that the result depends on, as text");
       verb.add_option("--ttl", options->ttl, "how long the result is good: 90s, 15m, 1d12h, never");
+      many("--tag", request.tags, "a name by which `larder invalidate` finds the result (repeatable)");
       verb.add_flag("--stdin", request.standard_input,
                     "read all of standard input, as a part of the key, and hand it on");
       verb.add_flag("--store-failures", request.store_failures, "keep the result of a command that fails, too");

@@ -22,6 +22,7 @@ struct PutOptions {
   std::string key;
   std::string file = "-";
   std::string ttl = "never";
+  std::vector<std::string> tags;
 };
 
 bool is_standard_input(const std::string& path) {
@@ -48,7 +49,8 @@ std::vector<std::byte> read_value(const std::string& path, int fd, std::uint64_t
 }
 
 int run(const Globals& globals, const PutOptions& options) {
-  const EntryOptions entry{.ttl = parse_ttl(options.ttl)};
+  require_tags(options.tags);
+  const EntryOptions entry{.ttl = parse_ttl(options.ttl), .tags = options.tags};
   const std::string& path = options.file;
   // Before the store is made: there is nothing to keep in it if this fails.
   const Descriptor file(is_standard_input(path) ? ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0)
@@ -81,6 +83,8 @@ const Verb k_put = {
       verb.add_option("KEY", options->key, "the key's text")->required();
       verb.add_option("FILE", options->file, "the file that holds the value; - is standard input");
       verb.add_option("--ttl", options->ttl, "how long the value is good: 90s, 15m, 1d12h, never");
+      verb.add_option("--tag", options->tags, "a name by which `larder invalidate` finds it (repeatable)")
+          ->allow_extra_args(false);
       return [options](const Globals& globals) { return run(globals, *options); };
     }};
 

@@ -22,6 +22,7 @@ struct Request {
   std::vector<std::string> outputs;
   std::string extra;
   Duration ttl = k_never;
+  std::vector<std::string> tags;
   bool standard_input = false;
   bool store_failures = false;
   bool require_cache = false;

@@ -70,8 +70,9 @@ std::string text(const Stats& stats, const std::string& directory, std::uint64_t
                               stats.hits(), 100 * stats.hit_ratio(), stats.misses(), stats[Counter::coalesced]));
   line("Hits", fmt::format("memory {} · store {}", stats[Counter::memory_hit], stats[Counter::store_hit]));
   line("Misses",
-       fmt::format("absent {} · expired {} · damaged {} · degraded {}", stats[Counter::miss_absent],
-                   stats[Counter::miss_expired], stats[Counter::miss_damaged], stats[Counter::miss_degraded]));
+       fmt::format("absent {} · expired {} · invalidated {} · damaged {} · degraded {}", stats[Counter::miss_absent],
+                   stats[Counter::miss_expired], stats[Counter::miss_invalidated], stats[Counter::miss_damaged],
+                   stats[Counter::miss_degraded]));
   line("Computed", fmt::format("{} in {}, {} failed", stats[Counter::computation], format_duration(stats.computed()),
                                stats[Counter::computation_failed]));
   line("Saved", fmt::format("{} of computing", format_duration(stats.saved())));

@@ -32,6 +32,7 @@ extern const Verb k_rm;
 extern const Verb k_info;
 extern const Verb k_ls;
 extern const Verb k_stats;
+extern const Verb k_invalidate;
 extern const Verb k_clear;
 extern const Verb k_verify;
 extern const Verb k_doctor;
