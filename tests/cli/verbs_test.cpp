@@ -215,6 +215,21 @@ TEST_F(Verbs, AnEntryIsSelectedByNameAndDigits) {
   EXPECT_EQ(larder({"get", "a#beef"}).out, "plain") << "a key of that text comes first";
 }
 
+TEST_F(Verbs, WhatLsPrintsSelectsTheEntryWhateverItsName) {
+  for (const std::string& name : {std::string(100, 'k'), std::string("a\x1b[31mb\n"), std::string("back\\slash"),
+                                  std::string("c\xc2\x80\xff"), std::string("sharp#sharp")}) {
+    put(name, name);
+    const std::string text = larder({"ls"}).out;
+    const std::size_t row = text.find('\n') + 1;
+    const std::string printed = text.substr(row, text.find("  ", row) - row);
+    EXPECT_EQ(printed, Key(name).short_text());
+    EXPECT_EQ(larder({"get", printed}).out, name);
+    const std::string digits = Key(name).fingerprint().hex();
+    EXPECT_EQ(larder({"get", name + "#" + digits}).out, name) << "the name as it is";
+    EXPECT_EQ(larder({"rm", printed}).status, 0);
+  }
+}
+
 TEST_F(Verbs, AnAmbiguousSelectionNamesTheCandidates) {
   // Two keys of one name whose fingerprints begin with the same four digits.
   std::map<std::string, int> seen;
