@@ -271,6 +271,26 @@ TEST_F(Verbs, RmRemovesWhatIsThereAndTellsWhatIsNot) {
   EXPECT_EQ(larder({"rm", "a", "--bogus"}).status, 2);
 }
 
+TEST_F(Verbs, WordsBehindTwoDashesMayStartWithADash) {
+  const auto put_all = [&] {
+    for (const char* key : {"-k", "-l", "--", "a"}) {
+      EXPECT_EQ(larder({"put", "--", key}, {.input = key}).status, 0) << key;
+    }
+  };
+  put_all();
+  EXPECT_EQ(larder({"get", "--", "-k"}).out, "-k");
+  EXPECT_EQ(larder({"has", "--", "-k"}).status, 0);
+  EXPECT_EQ(larder({"info", "--", "-k"}).status, 0);
+  EXPECT_EQ(larder({"rm", "-k"}).status, 2);
+  EXPECT_EQ(larder({"rm", "a", "-k", "--", "-l"}).status, 2);
+  EXPECT_EQ(larder({"has", "a"}).status, 0) << "what is refused changes nothing";
+  EXPECT_EQ(json({"rm", "--", "-k", "-l", "--"})["removed"].size(), 3U);
+  put_all();
+  EXPECT_EQ(json({"rm", "a", "--", "-k", "--"})["removed"].size(), 3U);
+  EXPECT_EQ(json({"key", "--", "-f", "-x", "[a,b]"})["fingerprint"], Key("-f", "-x", "[a,b]").fingerprint().hex());
+  EXPECT_EQ(json({"key", "f", "-1", "--", "-x"})["fingerprint"], Key("f", -1, "-x").fingerprint().hex());
+}
+
 TEST_F(Verbs, InfoSaysWhatIsKnown) {
   put("a", "hello", {"--ttl", "1h"});
   const std::string text = larder({"info", "a"}).out;

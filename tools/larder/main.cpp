@@ -107,7 +107,8 @@ int run_verb(const Verb& verb, std::vector<std::string> words, Globals& globals)
   app.footer(verb.example);
   const Action action = verb.describe(app);
   add_globals(app, globals);
-  // Only `exec` takes a command; for the others what follows `--` are words that may start with a dash.
+  // Only `exec` takes a command. For the others what follows `--` are words that may start with a dash: the parser sees
+  // to those that are positionals, more_words() to the rest.
   if (&verb == &k_exec) {
     const auto dashes = std::find(words.begin(), words.end(), "--");
     if (dashes != words.end()) globals.command.assign(std::next(dashes), words.end());
@@ -144,12 +145,14 @@ int run(const std::vector<std::string>& words, Globals& globals) {
 
 std::vector<std::string> more_words(const CLI::App& verb) {
   std::vector<std::string> words = verb.remaining();
-  for (const std::string& word : words) {
-    const bool number = word.size() > 1 && word[0] == '-' && word[1] >= '0' && word[1] <= '9';
-    if (!word.starts_with('-') || number) continue;
-    throw Failure{Exit::usage, fmt::format("The following argument was not expected: {}", printable(word)),
+  const auto dashes = std::find(words.begin(), words.end(), "--");
+  for (auto word = words.begin(); word != dashes; ++word) {
+    const bool number = word->size() > 1 && word->front() == '-' && (*word)[1] >= '0' && (*word)[1] <= '9';
+    if (!word->starts_with('-') || number) continue;
+    throw Failure{Exit::usage, fmt::format("The following argument was not expected: {}", printable(*word)),
                   verb.get_name().substr(0, 7) + "help " + verb.get_name().substr(7)};
   }
+  if (dashes != words.end()) words.erase(dashes);
   return words;
 }
 
