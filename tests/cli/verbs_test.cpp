@@ -564,6 +564,15 @@ TEST_F(Verbs, WithoutAnyDirectoryForTheStoreTheErrorNamesTheVariableAndExecRuns)
   EXPECT_NE(exec.err.find("LARDER_DIR"), std::string::npos) << exec.err;
 }
 
+TEST_F(Verbs, WithoutLarderDirTheStoreIsBelowXdgCacheHome) {
+  const std::string caches = (work() / "caches").string();
+  const How how{.input = "x", .environment = {{"LARDER_DIR", ""}, {"XDG_CACHE_HOME", caches}}};
+  EXPECT_EQ(larder({"put", "a"}, how).status, 0);
+  EXPECT_EQ(larder({"get", "a", "--dir", caches + "/larder/default"}).out, "x");
+  EXPECT_NE(larder({"--help"}).out.find("XDG_CACHE_HOME"), std::string::npos);
+  EXPECT_NE(larder({"help", "get"}).out.find("$XDG_CACHE_HOME/larder/default"), std::string::npos);
+}
+
 TEST_F(Verbs, WithoutHomeTheStoreIsInTheHomeThatTheSystemKnows) {
   const passwd* user = ::getpwuid(::geteuid());
   if (user == nullptr) GTEST_SKIP() << "this user has no home";

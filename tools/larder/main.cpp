@@ -28,7 +28,8 @@ Start here:
   larder exec -- sleep 3        answers at once
   larder stats                  what that saved
 
-Environment: LARDER_DIR (the store's directory), LARDER_DISABLE=1 (exec runs uncached), NO_COLOR.
+Environment: LARDER_DIR (the store's directory), XDG_CACHE_HOME (without it, the directory of caches),
+LARDER_DISABLE=1 (exec runs uncached), NO_COLOR.
 
 Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 finished with warnings (damage), 5 no store, 6 busy,
 7 permission, 8 no space, 130 interrupted. `exec` ends as the command did; 125: --require-cache and no cache,
@@ -79,7 +80,9 @@ class Help : public CLI::Formatter {
 
 void add_globals(CLI::App& app, Globals& globals) {
   app.set_help_flag("-h,--help", "explain, and exit");
-  app.add_option("--dir", globals.directory, "the store's directory [LARDER_DIR, else ~/.cache/larder/default]");
+  app.add_option("--dir", globals.directory,
+                 "the store's directory [LARDER_DIR, else $XDG_CACHE_HOME/larder/default, else "
+                 "~/.cache/larder/default]");
   app.add_flag("--json", globals.json, "print JSON instead of text");
   app.add_flag("-q,--quiet", globals.quiet, "say only what went wrong");
 }
