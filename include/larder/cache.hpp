@@ -21,6 +21,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <ranges>
 #include <string>
 #include <tuple>
 #include <type_traits>
@@ -96,23 +97,66 @@ struct Claimed {
   std::optional<Obligation> obligation;
 };
 
-// Puts a computed result on the heap as the T that is cached: the result itself, or, where T is a view
-// (a span), the result together with the view of it.
+// What is cached as a T that is a view (a span): the owner, and the view of it.
+template <class Owned>
+struct Owner {
+  Owned owned;
+};
+template <class T>
+struct View {
+  T view;
+};
+template <class T, class Owned>
+struct OwnedView : Owner<Owned>, View<T> {
+  template <class R>
+  explicit OwnedView(R&& result) : Owner<Owned>{std::forward<R>(result)}, View<T>{T(std::as_const(this->owned))} {}
+};
+
+// Whether objects of the type refer to memory that is not theirs.
+template <class T>
+constexpr bool is_view() {
+  if constexpr (std::is_pointer_v<T> || std::is_array_v<T> || std::ranges::borrowed_range<T>) return true;
+  if constexpr (Storable<T>) return borrows<T>();
+  return false;
+}
+
+// Puts a computed result on the heap as the T that is cached: the result itself, what it converts to, or, where T is a
+// view, the result together with the view of it.
 template <class T, class R>
 Value hold(R&& result) {
   using Owned = std::remove_cvref_t<R>;
-  if constexpr (std::is_same_v<T, Owned> && !borrows<T>()) {
+  if constexpr (!borrows<T>()) {
+    static_assert(std::is_convertible_v<R, T>, "what is put or computed does not convert to the type that is cached");
     return std::make_shared<const T>(std::forward<R>(result));
   } else {
-    static_assert(!std::is_same_v<T, Owned>,
-                  "a view cannot be cached without what it views: return the owner, e.g. a std::vector");
-    struct Held {
-      Owned owned;
-      T view;
-      explicit Held(R&& r) : owned(std::forward<R>(r)), view(std::as_const(owned)) {}
-    };
-    auto held = std::make_shared<const Held>(std::forward<R>(result));
-    return Value(held, &held->view);
+    static_assert(!is_view<Owned>(),
+                  "a view cannot be cached without what it views: return the owner, e.g. a std::vector or std::string");
+    static_assert(std::is_constructible_v<T, const Owned&>, "the type that is cached is no view of what is put");
+    auto held = std::make_shared<const OwnedView<T, Owned>>(std::forward<R>(result));
+    const T* view = &held->view;
+    return Value(std::move(held), view);
+  }
+}
+
+// k_type<T> for a T that is held together with its owner: it weighs what the owner takes.
+template <class T, class Owned>
+inline constexpr Type k_type_of_view = [] {
+  Type type = k_type<T>;
+  type.weight = [](const void* value) {
+    const auto& held = static_cast<const OwnedView<T, Owned>&>(*static_cast<const View<T>*>(value));
+    return sizeof(T) + larder::weight(held.owned);
+  };
+  return type;
+}();
+
+// The type of what hold<T, R>() makes.
+template <class T, class R>
+constexpr const Type& type_held() {
+  using Owned = std::remove_cvref_t<R>;
+  if constexpr (borrows<T>() && Storable<Owned>) {
+    return k_type_of_view<T, Owned>;
+  } else {
+    return k_type<T>;
   }
 }
 
@@ -124,8 +168,9 @@ Ref<T> to_ref(Answer&& answer) {
 // Says what is wrong with a type that cannot be cached.
 template <class T>
 consteval bool cacheable() {
-  static_assert(!std::is_same_v<T, const char*> && !std::is_same_v<T, char*>,
-                "a const char* is a pointer: return or put a std::string");
+  static_assert(!std::is_pointer_v<T> && !std::is_array_v<T>,
+                "a pointer or an array (a string literal) does not own its bytes: return or put a std::string or "
+                "std::vector, or name the type: put<std::string>(key, \"text\")");
   static_assert(std::is_void_v<T> || Storable<T>, "this type has no larder::Codec; see larder/codec.hpp");
   return true;
 }
@@ -160,7 +205,7 @@ class Claim {
   Ref<T> fulfil(R&& result, const EntryOptions& options = {}) {
     auto obligation = std::exchange(claimed_.obligation, std::nullopt);
     return detail::to_ref<T>(
-        obligation.value().fulfil(detail::hold<T>(std::forward<R>(result)), detail::k_type<T>, options));
+        obligation.value().fulfil(detail::hold<T>(std::forward<R>(result)), detail::type_held<T, R>(), options));
   }
   // Gives the obligation up; nothing is stored. Those who wait receive `reason`, if there is one, as
   // an exception; otherwise one of them takes over.
@@ -204,7 +249,7 @@ class LARDER_API Cache {
   PutOutcome put(const Key& key, R&& value, const EntryOptions& options = {}) {
     using S = std::conditional_t<std::is_void_v<T>, std::remove_cvref_t<R>, T>;
     static_assert(detail::k_cacheable<S>);
-    return put_erased(key, detail::hold<S>(std::forward<R>(value)), detail::k_type<S>, options);
+    return put_erased(key, detail::hold<S>(std::forward<R>(value)), detail::type_held<S, R>(), options);
   }
 
   // The value of `key`; calls `compute` if no tier has a fresh one. Of all callers who ask at once, in
@@ -261,7 +306,8 @@ class LARDER_API Cache {
   // What all processes together did since the store was made; stats() if there is no store.
   [[nodiscard]] Stats shared_stats() const;
 
-  // Waits until everything put so far is in the store (or was refused).
+  // Waits until everything put so far is in the store (or was refused). Where a codec, a destructor or on_event calls
+  // it on the thread that writes, it returns at once.
   void flush();
 
   // The store's directory; empty without one.
@@ -271,7 +317,8 @@ class LARDER_API Cache {
   explicit Cache(std::shared_ptr<detail::Engine> engine) : engine_(std::move(engine)) {}
 
   detail::Answer get_erased(const Key& key, const detail::Type& type);
-  PutOutcome put_erased(const Key& key, detail::Value value, const detail::Type& type, const EntryOptions& options);
+  PutOutcome put_erased(const Key& key, const detail::Value& value, const detail::Type& type,
+                        const EntryOptions& options);
   detail::Claimed claim_erased(const Key& key, const detail::Type& type);
 
   std::shared_ptr<detail::Engine> engine_;

@@ -160,7 +160,8 @@ LARDER_API std::string bounded_type_name(std::string name);
 template <Storable T>
 inline constexpr Type k_type = {
     []() -> const std::string& {
-      static const std::string name = bounded_type_name(Codec<T>::type_name());
+      // Never destroyed: objects that are destroyed at the program's end may still use a cache.
+      static const std::string& name = *new const std::string(bounded_type_name(Codec<T>::type_name()));
       return name;
     },
     &typeid(T),

@@ -37,10 +37,12 @@ class StoreIf {
  private:
   struct Tag {};
   template <class A>
-  StoreIf(Tag, std::function<bool(A)> predicate)
-      : type_(&typeid(std::remove_cvref_t<A>)), predicate_([predicate = std::move(predicate)](const void* value) {
-          return predicate(*static_cast<const std::remove_cvref_t<A>*>(value));
-        }) {}
+  StoreIf(Tag, std::function<bool(A)> predicate) : type_(&typeid(std::remove_cvref_t<A>)) {
+    if (!predicate) return;  // an empty std::function is no predicate
+    predicate_ = [predicate = std::move(predicate)](const void* value) {
+      return predicate(*static_cast<const std::remove_cvref_t<A>*>(value));
+    };
+  }
 
   const std::type_info* type_ = &typeid(void);
   std::function<bool(const void*)> predicate_;

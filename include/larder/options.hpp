@@ -56,7 +56,7 @@ struct Options {
   // Bytes that may wait for being written back; what does not fit is not stored (and counted).
   Size queue = "256MiB";
 
-  // Called for events, from any thread, outside every lock. Must not throw.
+  // Called for events, from any thread, outside every lock. Must not throw; may use the cache.
   std::function<void(const Event&)> on_event = {};
 };
 

@@ -52,7 +52,7 @@ enum class Counter : std::uint8_t {
   fault_damaged_file = 32,     // a whole file of the store was missing, short or foreign
   fault_codec = 33,            // a codec threw while encoding or decoding
   fault_other = 34,            // anything else that was survived
-  not_stored_superseded = 35,  // the key was changed by another process before the value was written
+  not_stored_superseded = 35,  // the key was changed or cleared before the value was written
 };
 inline constexpr std::size_t k_counters = 36;
 

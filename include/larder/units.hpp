@@ -9,9 +9,11 @@
 #pragma once
 
 #include <chrono>
+#include <concepts>
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 
 #include <larder/result.hpp>
@@ -39,10 +41,14 @@ LARDER_API std::string duration_text(std::chrono::nanoseconds duration);
 // A size as an option: a number of bytes, or text that is parsed where it is used.
 class Size {
  public:
-  constexpr Size(std::uint64_t bytes) : state_(bytes) {}                    // NOLINT(google-explicit-constructor)
-  constexpr Size(int bytes) : state_(static_cast<std::uint64_t>(bytes)) {}  // NOLINT(google-explicit-constructor)
-  Size(const char* text) : state_(std::string(text)) {}                     // NOLINT(google-explicit-constructor)
-  Size(std::string text) : state_(std::move(text)) {}                       // NOLINT(google-explicit-constructor)
+  // A negative number is what its text would be: an error where it is used.
+  template <std::integral T>
+  requires(!std::same_as<T, bool>) constexpr Size(T bytes)  // NOLINT(google-explicit-constructor)
+      : state_(std::in_place_index<0>, static_cast<std::uint64_t>(bytes)) {
+    if (bytes < T{0}) state_ = std::to_string(bytes);
+  }
+  Size(const char* text) : state_(std::string(text)) {}  // NOLINT(google-explicit-constructor)
+  Size(std::string text) : state_(std::move(text)) {}    // NOLINT(google-explicit-constructor)
 
   [[nodiscard]] Result<std::uint64_t> bytes(std::uint64_t whole = 0) const {
     if (const auto* number = std::get_if<std::uint64_t>(&state_)) return *number;
@@ -58,7 +64,7 @@ class Duration {
  public:
   template <class Rep, class Period>
   constexpr Duration(std::chrono::duration<Rep, Period> duration)  // NOLINT(google-explicit-constructor)
-      : state_(std::chrono::duration_cast<std::chrono::nanoseconds>(duration)) {}
+      : state_(in_range(duration)) {}
   Duration(const char* text) : state_(std::string(text)) {}  // NOLINT(google-explicit-constructor)
   Duration(std::string text) : state_(std::move(text)) {}    // NOLINT(google-explicit-constructor)
 
@@ -70,6 +76,15 @@ class Duration {
   }
 
  private:
+  // What is longer than 292 years is `never`.
+  template <class Rep, class Period>
+  static constexpr std::chrono::nanoseconds in_range(std::chrono::duration<Rep, Period> duration) {
+    const std::chrono::duration<double, std::nano> wide(duration);
+    if (!(wide < k_never)) return k_never;
+    if (wide <= -k_never) return -k_never;
+    return std::chrono::duration_cast<std::chrono::nanoseconds>(duration);
+  }
+
   std::variant<std::chrono::nanoseconds, std::string> state_;
 };
 

@@ -65,7 +65,7 @@ detail::Answer Cache::get_erased(const Key& key, const detail::Type& type) {
   return engine_->core().get(key, type);
 }
 
-PutOutcome Cache::put_erased(const Key& key, detail::Value value, const detail::Type& type,
+PutOutcome Cache::put_erased(const Key& key, const detail::Value& value, const detail::Type& type,
                              const EntryOptions& options) {
   return engine_->core().put(key, value, type, options);
 }

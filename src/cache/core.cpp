@@ -65,7 +65,6 @@ Terms resolve(const EntryOptions& options) {
 
 [[gnu::always_inline]] inline Answer Core::search_memory(const Key& key, const Type& type, std::uint64_t stamp,
                                                          Counter& miss) {
-  miss = Counter::miss_absent;
   if (!memory_) return {};
   memory::Lookup lookup = memory_->get(key, stamp, &base::wall_ms);
   if (lookup.value == nullptr) {
@@ -144,7 +143,7 @@ Answer Core::promote(const Key& key, const Type& type, std::uint64_t stamp, std:
 
 Answer Core::get(const Key& key, const Type& type) {
   const std::uint64_t stamp = stamp_of(key);
-  Counter miss;
+  Counter miss = Counter::miss_absent;
   Answer answer = search_memory(key, type, stamp, miss);
   if (!answer) answer = search_below(key, type, stamp, base::monotonic_ns(), miss);
   if (answer) {
@@ -157,8 +156,8 @@ Answer Core::get(const Key& key, const Type& type) {
 
 Core::Claim Core::claim(const Key& key, const Type& type) {
   Claim claim;
+  Counter miss = Counter::miss_absent;
   while (true) {
-    Counter miss;
     claim.answer = search_memory(key, type, stamp_of(key), miss);
     if (claim.answer) {
       count_answer(claim.answer);
@@ -187,7 +186,7 @@ Core::Claim Core::claim(const Key& key, const Type& type) {
     }
     Flight& flight = *joined.flight;
     try {
-      claim.answer = lead(flight, type);
+      claim.answer = lead(flight, type, miss);
       if (claim.answer) {
         flights_.end(flight, {claim.answer, &type, nullptr});
         count_answer(claim.answer);
@@ -212,12 +211,11 @@ store::WaitNotice Core::announce_wait(const Key& key, const Flight* mine) {
   return notice;
 }
 
-Answer Core::lead(Flight& flight, const Type& type) {
+Answer Core::lead(Flight& flight, const Type& type, Counter miss) {
   const Key& key = flight.key;
   const std::int64_t start_ns = base::monotonic_ns();
   // The flight before this one may have landed between the look into memory and the join.
   const std::uint64_t stamp = stamp_of(key);
-  Counter miss;
   Answer answer = search_memory(key, type, stamp, miss);
   if (!answer) answer = search_below(key, type, stamp, start_ns, miss);
   if (!answer && store_) {
@@ -274,6 +272,7 @@ PutOutcome Core::publish(const Key& key, const Value& value, const Type& type, s
     if (flight == nullptr) {
       to_memory();
     } else if (!flight->unless_overtaken(to_memory)) {
+      counters_.add(Counter::not_stored_superseded);
       return outcome;
     }
     if (store_) {
@@ -364,7 +363,11 @@ Answer Core::fulfil(Flight& flight, const Value& value, const Type& type, const 
     // The stamp first: what overtakes this flight after the question makes the stamp an old one.
     const std::uint64_t stamp = stamp_of(flight.key);
     const bool cleared = store_ && store_->clears() != flight.clears;
-    if (keep && !cleared) publish(flight.key, value, type, terms.ttl, nanoseconds_of(answer.cost), stamp, &flight);
+    if (keep && cleared) {
+      counters_.add(Counter::not_stored_superseded);
+    } else if (keep) {
+      publish(flight.key, value, type, terms.ttl, nanoseconds_of(answer.cost), stamp, &flight);
+    }
   } catch (...) {
     trouble = std::current_exception();
   }

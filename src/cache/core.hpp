@@ -47,6 +47,9 @@ class Core {
   Core(const Core&) = delete;
   Core& operator=(const Core&) = delete;
 
+  // Whether this is the thread that writes back: it can neither wait for itself nor destroy the core.
+  [[nodiscard]] bool on_writing_thread() const noexcept { return write_back_ && write_back_->on_own_thread(); }
+
   Answer get(const Key& key, const Type& type);
   PutOutcome put(const Key& key, const Value& value, const Type& type, const EntryOptions& options);
   // An answer, or a flight that the caller leads.
@@ -76,14 +79,14 @@ class Core {
   // Goes on without the store.
   void degrade(Counter reason, const std::string& why);
 
-  // Asks memory alone. Without an answer, `miss` says why.
+  // Asks memory alone. Without an answer, `miss` says why, if memory knows more than that the key is absent.
   Answer search_memory(const Key& key, const Type& type, std::uint64_t stamp, Counter& miss);
   // Asks the queue and the store, and promotes what it finds. `since_ns`: when the lookup began. Without an answer,
   // `miss` says why, if the store knows more than that the key is absent.
   Answer search_below(const Key& key, const Type& type, std::uint64_t stamp, std::int64_t since_ns, Counter& miss);
   Answer promote(const Key& key, const Type& type, std::uint64_t stamp, std::int64_t since_ns, store::Found found);
-  // Leads the flight until it has an answer or has to compute.
-  Answer lead(Flight& flight, const Type& type);
+  // Leads the flight until it has an answer or has to compute. `miss`: why memory had none.
+  Answer lead(Flight& flight, const Type& type, Counter miss);
   // To be held while waiting for another computation of the key. Throws Error(cycle) if that computation,
   // in whatever process, waits for one that this thread leads.
   // `mine`: the flight of that key which this thread leads itself, if it does.

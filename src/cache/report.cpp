@@ -29,6 +29,11 @@ EntryInfo info_of(const Key& key, const memory::Entry& entry) {
                  entry.expires_ms);
 }
 
+EntryInfo info_of(const Pending& pending) {
+  return info_of(pending.key, Tier::memory, pending.type->name(), pending.weight, pending.meta.cost_ns,
+                 pending.meta.created_ms, pending.meta.expires_ms);
+}
+
 EntryInfo info_of(const store::Listed& listed) {
   return info_of(listed.key, Tier::store, listed.meta.type, listed.bytes, listed.meta.cost_ns, listed.meta.created_ms,
                  listed.meta.expires_ms);
@@ -54,8 +59,7 @@ std::optional<EntryInfo> Core::entry(const Key& key) {
   if (!store_) return std::nullopt;
   if (const auto pending = write_back_->find(key, stamp)) {
     if (now_ms >= pending->meta.expires_ms) return std::nullopt;
-    return info_of(key, Tier::memory, pending->type->name(), pending->weight, pending->meta.cost_ns,
-                   pending->meta.created_ms, pending->meta.expires_ms);
+    return info_of(*pending);
   }
   const std::optional<store::Listed> listed = store_->find(key, now_ms);
   return listed ? std::optional(info_of(*listed)) : std::nullopt;
@@ -67,18 +71,22 @@ std::vector<EntryInfo> Core::entries() {
   };
   const std::int64_t now_ms = base::wall_ms();
   std::vector<EntryInfo> entries;
-  std::unordered_set<Key, KeyHash> in_memory;
+  std::unordered_set<Key, KeyHash> listed;
   if (memory_) {
     memory_->for_each([&](const Key& key, const memory::Entry& entry) {
       if (entry.expires_ms <= now_ms || entry.stamp != stamp_of(key)) return;
-      in_memory.insert(key);
+      listed.insert(key);
       entries.push_back(info_of(key, entry));
     });
   }
   if (store_) {
-    store_->for_each([&](const store::Listed& listed) {
-      if (listed.meta.expires_ms <= now_ms || in_memory.contains(listed.key)) return;
-      entries.push_back(info_of(listed));
+    write_back_->for_each([&](const Pending& pending) {
+      if (pending.meta.expires_ms <= now_ms || store::Store::overtaken(pending.stamp, stamp_of(pending.key))) return;
+      if (listed.insert(pending.key).second) entries.push_back(info_of(pending));
+    });
+    store_->for_each([&](const store::Listed& record) {
+      if (record.meta.expires_ms <= now_ms || listed.contains(record.key)) return;
+      entries.push_back(info_of(record));
     });
   }
   return entries;

@@ -90,7 +90,18 @@ void WriteBack::cancel_all() {
   for (auto& [key, item] : cancelled) item = give_up_locked(std::move(item));
 }
 
+void WriteBack::for_each(const std::function<void(const Pending&)>& visit) const {
+  std::vector<std::shared_ptr<const Pending>> waiting;
+  {
+    const std::lock_guard lock(mutex_);
+    waiting.reserve(latest_.size());
+    for (const auto& [key, item] : latest_) waiting.push_back(item);
+  }
+  for (const auto& item : waiting) visit(*item);
+}
+
 void WriteBack::flush() {
+  if (on_own_thread()) return;
   std::unique_lock lock(mutex_);
   drained_.wait(lock, [this, target = pushed_count_] { return done_count_ >= target; });
 }
@@ -102,6 +113,7 @@ std::uint64_t WriteBack::bytes() const {
 
 void WriteBack::run(const std::stop_token& stop) {
   constexpr auto k_tick = std::chrono::seconds(1);
+  writer_ = std::this_thread::get_id();
   auto next_tick = std::chrono::steady_clock::now() + k_tick;
   std::unique_lock lock(mutex_);
   while (true) {

@@ -9,6 +9,7 @@
 // destroyed, on that thread outside every lock.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -61,8 +62,12 @@ class WriteBack {
   // store's stamps then tell that it came too late. True if there was one.
   bool cancel(const Key& key);
   void cancel_all();
-  // Waits until everything pushed so far is written or was given up.
+  // Waits until everything pushed so far is written or was given up. Returns at once on the thread that writes, where
+  // a codec or a destructor of the user may call it.
   void flush();
+  [[nodiscard]] bool on_own_thread() const noexcept { return writer_.load() == std::this_thread::get_id(); }
+  // Calls `visit` for what waits or is just being written, outside the lock.
+  void for_each(const std::function<void(const Pending&)>& visit) const;
   [[nodiscard]] std::uint64_t bytes() const;
 
  private:
@@ -89,7 +94,8 @@ class WriteBack {
   std::uint64_t pushed_count_ = 0;
   std::uint64_t done_count_ = 0;
 
-  std::jthread thread_;  // last: starts when everything above is there
+  std::atomic<std::thread::id> writer_;  // set by the thread itself
+  std::jthread thread_;                  // last: starts when everything above is there
 };
 
 }  // namespace larder::detail

@@ -234,6 +234,24 @@ RC_GTEST_PROP(Units, AnyTextParsesToSomethingThatRoundTripsOrIsAnError, (const s
   }
 }
 
+TEST(Units, NumbersOfEveryTypeAreSizesAndNegativeOnesAreErrors) {
+  EXPECT_EQ(Size(4U << 20).bytes().value(), 4U << 20);
+  EXPECT_EQ(Size(10L << 30).bytes().value(), 10UL << 30);
+  EXPECT_EQ(Size(UINT64_MAX).bytes().value(), UINT64_MAX);
+  EXPECT_EQ(Size(0).bytes().value(), 0U);
+  for (const Size& size : {Size(-1), Size(INT64_MIN)}) EXPECT_FALSE(size.bytes());
+}
+
+TEST(Units, DurationsThatAreTooLongForNanosecondsAreNever) {
+  using namespace std::chrono;
+  EXPECT_EQ(Duration(seconds::max()).nanoseconds().value(), k_never);
+  EXPECT_EQ(Duration(years(300)).nanoseconds().value(), k_never);
+  EXPECT_EQ(Duration(std::chrono::duration<double>(1e300)).nanoseconds().value(), k_never);
+  EXPECT_EQ(Duration(hours(24 * 365 * 200)).nanoseconds().value(), nanoseconds(hours(24 * 365 * 200)));
+  EXPECT_LT(Duration(seconds::min()).nanoseconds().value(), nanoseconds(0));
+  EXPECT_EQ(Duration(nanoseconds(7)).nanoseconds().value(), nanoseconds(7));
+}
+
 TEST(Names, EveryCounterHasItsOwn) {
   std::set<std::string_view> names;
   for (std::size_t i = 0; i < k_counters; ++i) names.insert(counter_name(static_cast<Counter>(i)));

@@ -138,8 +138,18 @@ TEST_F(CacheTest, TtlCountsFromTheEndOfTheComputation) {
     std::this_thread::sleep_for(ttl + 50ms);
     EXPECT_FALSE(cache.get<int>(key));
     EXPECT_EQ(*cache.get_or_compute(key, slow, options), 2);
-    EXPECT_GE(cache.stats()[Counter::miss_expired], 1U);
     return;
+  }
+}
+
+TEST_F(CacheTest, ALookupOfAnExpiredEntryIsCountedAsThatOnce) {
+  for (Cache cache : {open(), Cache::open({.store = 0}).value()}) {
+    for (int i = 0; i < 2; ++i) cache.put(Key{"k", i}, i, {.ttl = 1ms});
+    std::this_thread::sleep_for(5ms);
+    EXPECT_EQ(*cache.get_or_compute(Key{"k", 0}, [] { return 5; }), 5);
+    EXPECT_FALSE(cache.get<int>(Key{"k", 1}));
+    EXPECT_EQ(cache.stats()[Counter::miss_expired], 2U);
+    EXPECT_EQ(cache.stats()[Counter::miss_absent], 0U);
   }
 }
 
@@ -167,6 +177,58 @@ TEST_F(CacheTest, StoreIfDecidesAndTheValueIsReturnedAllTheSame) {
             4);
   EXPECT_TRUE(cache.contains(Key{"even"}));
   EXPECT_EQ(cache.stats()[Counter::not_stored_predicate], 1U);
+}
+
+TEST_F(CacheTest, AnEmptyFunctionAsStoreIfIsNone) {
+  Cache cache = open();
+  EXPECT_EQ(*cache.get_or_compute(Key{"k"}, [] { return 1; }, {.store_if = std::function<bool(const int&)>()}), 1);
+  EXPECT_TRUE(cache.contains(Key{"k"}));
+}
+
+TEST_F(CacheTest, WhatIsRemovedOrClearedWhileItIsComputedIsCountedAsSuperseded) {
+  Cache cache = open();
+  cache.get_or_compute(Key{"a"}, [&] { return cache.remove(Key{"a"}), 1; });
+  EXPECT_EQ(cache.stats()[Counter::not_stored_superseded], 1U);
+  cache.get_or_compute(Key{"b"}, [&] { return cache.clear(), 1; });
+  EXPECT_EQ(cache.stats()[Counter::not_stored_superseded], 2U);
+  open().clear();
+  Cache other = open();
+  cache.get_or_compute(Key{"c"}, [&] { return other.clear(), 1; });
+  EXPECT_EQ(cache.stats()[Counter::not_stored_superseded], 3U);
+  EXPECT_EQ(cache.entries().size(), 0U);
+}
+
+TEST_F(CacheTest, AViewWeighsWhatItsOwnerTakes) {
+  Cache cache = Cache::open({.store = 0, .memory = "4MiB"}).value();
+  for (int i = 0; i < 20; ++i) {
+    cache.get_or_compute<std::span<const char>>(Key{"k", i}, [] {
+      std::vector<char> roomy;
+      roomy.reserve(1 << 20);
+      roomy.resize(10);
+      return roomy;
+    });
+  }
+  EXPECT_GT(cache.stats().memory_bytes, 1U << 20);
+  EXPECT_LE(cache.stats().memory_entries, 3U);
+}
+
+TEST_F(CacheTest, WhatIsPutMayConvertToTheTypeThatIsCached) {
+  Cache cache = open();
+  cache.put<std::string>(Key{"text"}, "literal");
+  cache.put<double>(Key{"number"}, 1.5F);
+  cache.put<std::optional<std::span<const int>>>(Key{"view"}, std::vector<int>{1, 2});
+  EXPECT_EQ(**cache.get<std::string>(Key{"text"}), "literal");
+  EXPECT_EQ(**cache.get<double>(Key{"number"}), 1.5);
+  EXPECT_EQ((*cache.get<std::optional<std::span<const int>>>(Key{"view"}))->value()[1], 2);
+}
+
+// What refers to memory that is not its own cannot be cached: it would not live as long as the entry.
+TEST_F(CacheTest, AViewOfWhatIsNotItsOwnIsRefused) {
+  static_assert(detail::is_view<std::span<float>>() && detail::is_view<std::string_view>());
+  static_assert(detail::is_view<const char*>() && detail::is_view<char[4]>());
+  static_assert(detail::is_view<std::optional<std::span<const int>>>());
+  static_assert(!detail::is_view<std::vector<float>>() && !detail::is_view<std::string>());
+  static_assert(!detail::is_view<Array>() && !detail::is_view<std::optional<std::string>>());
 }
 
 TEST_F(CacheTest, ZeroTtlKeepsNothing) {
@@ -324,6 +386,8 @@ TEST_F(CacheTest, UnusableOptionsAreNamed) {
   for (const auto& [options, name] :
        std::initializer_list<std::pair<Options, std::string>>{{Options{.memory = "20 gigs"}, "memory"},
                                                               {Options{.store = Size("lots")}, "store"},
+                                                              {Options{.memory = -1}, "memory"},
+                                                              {Options{.store = Size(-1)}, "store"},
                                                               {Options{.queue = "2G"}, "queue"}}) {
     const Result<Cache> cache = Cache::open(options);
     ASSERT_FALSE(cache);
