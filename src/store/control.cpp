@@ -11,6 +11,10 @@ Error damaged(const std::filesystem::path& path, const char* what) {
   return {Errc::damaged, path.string() + " " + what};
 }
 
+Result<os::File> open_for(const std::filesystem::path& path, os::Mapping::Access access) {
+  return os::File::open(path, access == os::Mapping::Access::read ? O_RDONLY : O_RDWR);
+}
+
 }  // namespace
 
 Result<os::Mapping> make_mapped_file(const std::filesystem::path& path, std::uint64_t bytes) {
@@ -24,13 +28,13 @@ Result<os::Mapping> make_mapped_file(const std::filesystem::path& path, std::uin
   return os::Mapping::map(*file, bytes, os::Mapping::Access::read_write);
 }
 
-Result<os::Mapping> map_file(const std::filesystem::path& path, std::uint64_t bytes) {
-  Result<os::File> file = os::File::open(path, O_RDWR);
+Result<os::Mapping> map_file(const std::filesystem::path& path, std::uint64_t bytes, os::Mapping::Access access) {
+  const Result<os::File> file = open_for(path, access);
   if (!file) return file.error();
   const Result<std::uint64_t> size = file->size();
   if (!size) return size.error();
   if (*size != bytes) return damaged(path, "has the wrong size");
-  return os::Mapping::map(*file, bytes, os::Mapping::Access::read_write);
+  return os::Mapping::map(*file, bytes, access);
 }
 
 Result<Control::Found> Control::look(const Paths& paths) {
@@ -77,13 +81,13 @@ void Control::make_valid() noexcept {
   page().checksum = control_checksum(page());
 }
 
-Result<Control> Control::open(const Paths& paths) {
-  Result<os::File> file = os::File::open(paths.control(), O_RDWR);
+Result<Control> Control::open(const Paths& paths, os::Mapping::Access access) {
+  const Result<os::File> file = open_for(paths.control(), access);
   if (!file) return file.error();
   const Result<std::uint64_t> size = file->size();
   if (!size) return size.error();
   if (*size < k_page_bytes) return damaged(paths.control(), "is short");
-  Result<os::Mapping> mapping = os::Mapping::map(*file, *size, os::Mapping::Access::read_write);
+  Result<os::Mapping> mapping = os::Mapping::map(*file, *size, access);
   if (!mapping) return mapping.error();
   Control control;
   control.mapping_ = *std::move(mapping);

@@ -41,8 +41,8 @@ class Control {
   static Result<Found> look(const Paths& paths);
   // Makes the file for a new store, replacing one that is there. The last step makes it valid.
   static Result<Control> create(const Paths& paths, const Geometry& geometry, std::uint64_t limit);
-  // REQUIRES: look() found it whole.
-  static Result<Control> open(const Paths& paths);
+  // REQUIRES: look() found it whole. Nothing of what was opened to be read may be changed.
+  static Result<Control> open(const Paths& paths, os::Mapping::Access access = os::Mapping::Access::read_write);
   // REQUIRES: everything else of the store is in place.
   void make_valid() noexcept;
 
@@ -154,7 +154,8 @@ void invalidate_all_tags(std::byte* gen) noexcept;
 
 // Makes a file of the given size with real room on disk and maps it writable. Replaces one that is there.
 Result<os::Mapping> make_mapped_file(const std::filesystem::path& path, std::uint64_t bytes);
-// Maps an existing file writable. Errc::damaged unless it has exactly that size.
-Result<os::Mapping> map_file(const std::filesystem::path& path, std::uint64_t bytes);
+// Maps an existing file. Errc::damaged unless it has exactly that size.
+Result<os::Mapping> map_file(const std::filesystem::path& path, std::uint64_t bytes,
+                             os::Mapping::Access access = os::Mapping::Access::read_write);
 
 }  // namespace larder::store

@@ -179,7 +179,7 @@ std::uint64_t walk_records(Bytes segment, std::uint64_t seed, Visit&& visit) {
 
 // --- slots of the index ---
 
-inline constexpr std::uint64_t k_slot_verified = 1;  // the value is known to be whole since the machine started
+inline constexpr std::uint64_t k_slot_verified = 1;  // the value counts as whole since the machine started
 inline constexpr std::uint64_t k_slot_pending = 2;   // not yet published: readers see nothing here
 
 struct Location {

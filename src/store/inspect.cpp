@@ -22,7 +22,22 @@ Result<Control> open_control(const Paths& paths) {
   }
   if (*found == Control::Found::damaged)
     return Error(Errc::no_store, "there is no whole store in " + paths.root.string());
-  return Control::open(paths);
+  return Control::open(paths, os::Mapping::Access::read);
+}
+
+// What lookups believe: the index says which values were verified, the generation table what may be remembered.
+struct Beliefs {
+  Slots slots;
+  Generations generations;
+};
+
+Result<Beliefs> open_beliefs(const Paths& paths, const Control& control) {
+  Result<os::Mapping> index =
+      map_file(paths.index(control.page().index_number.load()), control.geometry().index_bytes());
+  if (!index) return index.error();
+  Result<Table> gen = Table::open(paths.gen(), k_gen_magic, control.page().uuid, k_gen_bytes);
+  if (!gen) return gen.error();
+  return Beliefs{Slots(*std::move(index)), Generations(*std::move(gen))};
 }
 
 std::string key_text(const RecordView& record) {
@@ -72,8 +87,14 @@ Result<Verified> verify(const std::filesystem::path& directory,
   for (const SegmentEntry& entry : control->segments()) all += alive(entry.state.load()) ? entry.committed.load() : 0;
 
   Verified result;
+  Result<Beliefs> beliefs = open_beliefs(paths, *control);
+  const auto correct = [&](const auto& change) {
+    if (beliefs) return change(*beliefs);
+    result.unmarked = beliefs.error().what();
+  };
   std::uint64_t done = 0;
-  for (const SegmentEntry& entry : control->segments()) {
+  for (std::uint32_t slot = 0; slot < control->segments().size(); ++slot) {
+    const SegmentEntry& entry = control->segment(slot);
     const std::uint64_t id = entry.id.load();
     const std::uint64_t committed = entry.committed.load();
     if (id == 0 || !alive(entry.state.load())) continue;
@@ -89,7 +110,9 @@ Result<Verified> verify(const std::filesystem::path& directory,
       }
     }
     if (!segment) {
-      if (!vanished()) result.damaged.push_back({file, 0, segment.error().what(), {}});
+      if (vanished()) continue;
+      result.damaged.push_back({file, 0, segment.error().what(), {}});
+      correct([&](Beliefs& wrong) { wrong.slots.distrust_from({slot, 0}); });
       continue;
     }
     SegmentInfo info{file, id, entry.reserved.load(), 0, entry.state.load() == SegmentState::sealed};
@@ -98,17 +121,26 @@ Result<Verified> verify(const std::filesystem::path& directory,
     }
     const std::uint64_t end = walk_records(segment->bytes, segment->seed, [&](const RecordView& record) {
       result.bytes += record.end - record.offset;
-      if (record.header.kind != Kind::footer) ++info.records;
+      const bool is_footer = record.header.kind == Kind::footer;
+      if (!is_footer) ++info.records;
       if (!whole(*segment, record, file)) {
         result.damaged.push_back({file, record.offset, "the value does not match its checksums", key_text(record)});
-      } else if (record.header.kind != Kind::footer) {
-        ++result.records;
+        if (!is_footer) {
+          ++result.damaged_records;
+          correct([&](Beliefs& wrong) {
+            // In this order: who asks because the key is outdated has to check the value.
+            wrong.slots.distrust(record.header.fingerprint, {slot, record.offset});
+            wrong.generations.outdate(record.header.fingerprint);
+          });
+        }
       }
       if (progress) progress(done + record.end, all);
     });
     if (end != committed) {
       result.damaged.push_back({file, end, "no valid record; what follows is not reached", {}});
+      correct([&](Beliefs& wrong) { wrong.slots.distrust_from({slot, end}); });
     }
+    result.records += info.records;
     done += committed;
     if (progress) progress(done, all);
     result.segments.push_back(std::move(info));
@@ -141,7 +173,8 @@ Result<std::vector<std::string>> check(const std::filesystem::path& directory) {
                     std::to_string(page.limit.load()));
   }
 
-  Result<os::Mapping> mapping = map_file(paths.index(page.index_number.load()), control->geometry().index_bytes());
+  Result<os::Mapping> mapping =
+      map_file(paths.index(page.index_number.load()), control->geometry().index_bytes(), os::Mapping::Access::read);
   if (!mapping) {
     wrong.emplace_back(mapping.error().what());
     return wrong;

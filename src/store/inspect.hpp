@@ -1,7 +1,10 @@
 // Inspection: what stands in the files of a store, for `larder verify` and for tests.
 //
-// Reads files only and takes no lock, so it may run beside processes that use the store: segments that
-// vanish meanwhile are skipped.
+// Takes no lock and may run beside processes that use the store: segments that vanish meanwhile are skipped. It
+// reads, and changes one thing: where a value is damaged, or could not be reached, the slots that lead to it do not
+// say any more that it was verified, one atomic each. So lookups, which check what they map once a boot, check it
+// again and miss; and the keys of damaged values are outdated, for those who remember them. A store that may only be
+// read is inspected too, without this.
 #pragma once
 
 #include <cstdint>
@@ -30,14 +33,16 @@ struct SegmentInfo {
 };
 
 struct Verified {
-  std::uint64_t records = 0;  // that are whole
-  std::uint64_t bytes = 0;    // of all records that were read
+  std::uint64_t records = 0;          // values and tombstones that were read, damaged ones included
+  std::uint64_t damaged_records = 0;  // of these; what else is damaged is no record any more
+  std::uint64_t bytes = 0;            // of all records that were read
   std::vector<SegmentInfo> segments;
   std::vector<Damage> damaged;
+  std::string unmarked;  // why lookups could not be told of damage; empty if they were, or there is none
 };
 
-// Reads every record of the store and checks every byte of it. `progress` is called with the bytes done
-// and the bytes to do, several times a segment; it may be empty. Fails if there is no store, or none of
+// Reads every record of the store and checks every byte of it; lookups miss what is damaged. `progress` is called with
+// the bytes done and the bytes to do, several times a segment; it may be empty. Fails if there is no store, or none of
 // a known format.
 Result<Verified> verify(const std::filesystem::path& directory,
                         const std::function<void(std::uint64_t done, std::uint64_t all)>& progress = {});

@@ -37,14 +37,31 @@ void Slots::clear() noexcept {
   }
 }
 
-void Slots::forget(const Digest& fingerprint, Location at) noexcept {
+template <class Change>
+void Slots::each_to(const Digest& fingerprint, Location at, Change&& change) noexcept {
   constexpr std::uint64_t k_flags = 0xff;
   const std::uint64_t wanted = pack_slot(fingerprint, at) & ~k_flags;
   for (const std::span<Slot> bucket : buckets(fingerprint)) {
     for (Slot& slot : bucket) {
       const std::uint64_t word = slot.load();
-      if ((word & ~k_flags) == wanted) drop(slot, word);
+      if ((word & ~k_flags) == wanted) change(slot, word);
     }
+  }
+}
+
+void Slots::forget(const Digest& fingerprint, Location at) noexcept {
+  each_to(fingerprint, at, drop);
+}
+
+void Slots::distrust(const Digest& fingerprint, Location at) noexcept {
+  each_to(fingerprint, at, unset_verified);
+}
+
+void Slots::distrust_from(Location at) noexcept {
+  for (Slot& slot : all()) {
+    const std::uint64_t word = slot.load(std::memory_order_relaxed);
+    const Location leads = slot_location(word);
+    if (word != 0 && leads.segment == at.segment && leads.offset >= at.offset) unset_verified(slot, word);
   }
 }
 

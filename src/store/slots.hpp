@@ -19,7 +19,7 @@ class Slots {
  public:
   static constexpr std::size_t k_bucket_slots = 8;
 
-  // REQUIRES: a writable mapping of 2^n buckets.
+  // REQUIRES: a mapping of 2^n buckets; a writable one for what changes slots.
   explicit Slots(os::Mapping mapping) noexcept : mapping_(std::move(mapping)) {}
 
   [[nodiscard]] std::span<Slot> all() const noexcept {
@@ -52,8 +52,18 @@ class Slots {
   static void set_verified(Slot& slot, std::uint64_t word) noexcept {
     slot.compare_exchange_strong(word, word | k_slot_verified);
   }
+  // Takes that back from the slots that lead to a record, or to anything in a segment slot from an offset on.
+  void distrust(const Digest& fingerprint, Location at) noexcept;
+  void distrust_from(Location at) noexcept;
 
  private:
+  // The slots that lead to a record, as change(slot, word).
+  template <class Change>
+  void each_to(const Digest& fingerprint, Location at, Change&& change) noexcept;
+  static void unset_verified(Slot& slot, std::uint64_t word) noexcept {
+    slot.compare_exchange_strong(word, word & ~k_slot_verified);
+  }
+
   os::Mapping mapping_;
 };
 

@@ -108,8 +108,12 @@ Lookup Store::Body::answer(Index::Hit hit) {
 }
 
 Result<bool> Store::Body::verify_view(const Index::Hit& hit) {
-  if (verification == Verification::boot && (hit.word & k_slot_verified) != 0) return true;
-  if (verification == Verification::process && hit.pin.has(Segments::Mark::verified, hit.record.offset)) return true;
+  // An inspection that finds the value damaged takes the slot's word back: that counts for every process.
+  const bool trusted = (hit.word & k_slot_verified) != 0;
+  if (trusted && verification == Verification::boot) return true;
+  if (trusted && verification == Verification::process && hit.pin.has(Segments::Mark::verified, hit.record.offset)) {
+    return true;
+  }
   for (std::uint64_t i = 0; i * k_chunk_bytes < hit.record.value.size(); ++i) {
     const Bytes chunk = chunk_of(hit.record.value, i);
     if (const Result<void> ready = hit.pin.populate(chunk); !ready) return ready.error();

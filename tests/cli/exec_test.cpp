@@ -406,6 +406,28 @@ TEST_F(Exec, WordsBeforeTheDashesAreAUsageError) {
             "  help: MODE=fast larder exec --env MODE -- COMMAND [ARG]...\n");
 }
 
+TEST_F(Exec, AnEmptyNameIsAUsageErrorAndNothingRuns) {
+  for (const std::string option : {"--file", "--env", "--out"}) {
+    const Ran ran = exec({option, ""}, "true");
+    EXPECT_EQ(ran.status, 2) << option;
+    EXPECT_EQ(ran.err, "larder: error: " + option + ": the name is empty\n  help: larder help exec\n");
+  }
+  EXPECT_EQ(runs(), 0U);
+}
+
+TEST_F(Exec, OneOutputFileOfSeveralNamesIsKeptOnce) {
+  const std::string absolute = (work() / "model").string();
+  const std::vector<std::string> options = {"--out", "model",    "--out", "./model",
+                                            "--out", ".//model", "--out", absolute};
+  const Ran first = exec(options, "echo x > model", {.terminal = true});
+  EXPECT_EQ(first.err.find("model 2 B"), first.err.rfind("model 2 B")) << first.err;
+  EXPECT_NE(first.err.find("model 2 B)"), std::string::npos) << first.err;
+  std::filesystem::remove(work() / "model");
+  EXPECT_EQ(exec(options, "echo x > model").status, 0);
+  EXPECT_EQ(read("model"), "x\n");
+  EXPECT_EQ(runs(), 1U);
+}
+
 TEST_F(Exec, DashesAfterTheCommandBelongToIt) {
   const Ran ran = larder({"exec", "--", "printf", "%s\\n", "--json", "--", "-q"});
   EXPECT_EQ(ran.out, "--json\n--\n-q\n");

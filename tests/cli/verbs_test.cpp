@@ -25,6 +25,26 @@ class Verbs : public Sandbox {
     const Ran ran = larder(options, {.input = value});
     ASSERT_EQ(ran.status, 0) << ran.err;
   }
+  // Changes one byte of every segment.
+  void damage(std::streamoff offset) {
+    for (const auto& segment : std::filesystem::directory_iterator(store() / "v1" / "seg")) {
+      std::fstream file(segment.path(), std::ios::in | std::ios::out | std::ios::binary);
+      file.seekg(offset);
+      const int old = file.get();
+      file.seekp(offset);
+      file.put(static_cast<char>(old ^ 0xff));
+      ASSERT_TRUE(file.good());
+    }
+  }
+  // Makes the store that user's own, and lets him reach it.
+  void give_to(std::optional<uid_t> user) {
+    open_to_all();
+    if (!user) return;
+    ASSERT_EQ(::chown(store().c_str(), *user, *user), 0);
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(store())) {
+      ASSERT_EQ(::chown(entry.path().c_str(), *user, *user), 0);
+    }
+  }
   // The store, as a program uses it.
   Cache open() { return Cache::open({.directory = store(), .write = WriteMode::through}).value(); }
 };
@@ -196,6 +216,21 @@ TEST_F(Verbs, AnEntryIsSelectedByNameAndDigits) {
   EXPECT_EQ(larder({"get", "a#beef"}).out, "plain") << "a key of that text comes first";
 }
 
+TEST_F(Verbs, WhatLsPrintsSelectsTheEntryWhateverItsName) {
+  for (const std::string& name : {std::string(100, 'k'), std::string("a\x1b[31mb\n"), std::string("back\\slash"),
+                                  std::string("c\xc2\x80\xff"), std::string("sharp#sharp")}) {
+    put(name, name);
+    const std::string text = larder({"ls"}).out;
+    const std::size_t row = text.find('\n') + 1;
+    const std::string printed = text.substr(row, text.find("  ", row) - row);
+    EXPECT_EQ(printed, Key(name).short_text());
+    EXPECT_EQ(larder({"get", printed}).out, name);
+    const std::string digits = Key(name).fingerprint().hex();
+    EXPECT_EQ(larder({"get", name + "#" + digits}).out, name) << "the name as it is";
+    EXPECT_EQ(larder({"rm", printed}).status, 0);
+  }
+}
+
 TEST_F(Verbs, AnAmbiguousSelectionNamesTheCandidates) {
   // Two keys of one name whose fingerprints begin with the same four digits.
   std::map<std::string, int> seen;
@@ -235,6 +270,26 @@ TEST_F(Verbs, RmRemovesWhatIsThereAndTellsWhatIsNot) {
   EXPECT_EQ(removed["removed"], nlohmann::json::array({Key("c").short_text()}));
   EXPECT_EQ(removed["missing"], nlohmann::json::array({"missing"}));
   EXPECT_EQ(larder({"rm", "a", "--bogus"}).status, 2);
+}
+
+TEST_F(Verbs, WordsBehindTwoDashesMayStartWithADash) {
+  const auto put_all = [&] {
+    for (const char* key : {"-k", "-l", "--", "a"}) {
+      EXPECT_EQ(larder({"put", "--", key}, {.input = key}).status, 0) << key;
+    }
+  };
+  put_all();
+  EXPECT_EQ(larder({"get", "--", "-k"}).out, "-k");
+  EXPECT_EQ(larder({"has", "--", "-k"}).status, 0);
+  EXPECT_EQ(larder({"info", "--", "-k"}).status, 0);
+  EXPECT_EQ(larder({"rm", "-k"}).status, 2);
+  EXPECT_EQ(larder({"rm", "a", "-k", "--", "-l"}).status, 2);
+  EXPECT_EQ(larder({"has", "a"}).status, 0) << "what is refused changes nothing";
+  EXPECT_EQ(json({"rm", "--", "-k", "-l", "--"})["removed"].size(), 3U);
+  put_all();
+  EXPECT_EQ(json({"rm", "a", "--", "-k", "--"})["removed"].size(), 3U);
+  EXPECT_EQ(json({"key", "--", "-f", "-x", "[a,b]"})["fingerprint"], Key("-f", "-x", "[a,b]").fingerprint().hex());
+  EXPECT_EQ(json({"key", "f", "-1", "--", "-x"})["fingerprint"], Key("f", -1, "-x").fingerprint().hex());
 }
 
 TEST_F(Verbs, InfoSaysWhatIsKnown) {
@@ -437,15 +492,8 @@ TEST_F(Verbs, DoctorRefusesAFileInThePlaceOfADirectory) {
 
 TEST_F(Verbs, DoctorRefusesAStoreInWhichSomeDirectoryMayNotBeWritten) {
   put("a", "x");
-  open_to_all();
   const How how{.user = ordinary_user()};
-  // The store is the user's, one directory in it is not, as after a run as root.
-  if (how.user) {
-    for (const auto& entry : std::filesystem::recursive_directory_iterator(store())) {
-      ASSERT_EQ(::chown(entry.path().c_str(), *how.user, *how.user), 0);
-    }
-    ASSERT_EQ(::chown(store().c_str(), *how.user, *how.user), 0);
-  }
+  give_to(how.user);
   EXPECT_EQ(larder({"doctor"}, how).status, 0);
   std::filesystem::permissions(store() / "v1" / "seg", std::filesystem::perms(0500));
   const Ran ran = larder({"doctor"}, how);
@@ -468,6 +516,49 @@ TEST_F(Verbs, DoctorRefusesAStoreOfAnotherFormat) {
   EXPECT_EQ(ran.status, 1);
   EXPECT_NE(ran.out.find("was made by a newer larder"), std::string::npos) << ran.out;
   EXPECT_NE(larder({"ls"}).err.find("was made by a newer larder"), std::string::npos);
+}
+
+// Where the store is whole, no cure deletes it.
+TEST_F(Verbs, DoctorNamesTheCureThatFitsWhatTheSystemRefuses) {
+  put("a", "x");
+  const Ran files = shell("ulimit -n 60; larder doctor");
+  EXPECT_EQ(files.status, 1);
+  EXPECT_NE(files.out.find("fail  store"), std::string::npos) << files.out;
+  EXPECT_NE(files.out.find("Too many open files\n      cure: ulimit -n 1024 or more\n"), std::string::npos)
+      << files.out;
+  EXPECT_EQ(files.out.find("rm -r"), std::string::npos) << files.out;
+
+  const std::filesystem::path v1 = store() / "v1";
+  const How how{.user = ordinary_user()};
+  give_to(how.user);
+  std::filesystem::permissions(v1 / "control", std::filesystem::perms::none);
+  const Ran modes = larder({"doctor"}, how);
+  EXPECT_EQ(modes.status, 1);
+  EXPECT_NE(modes.out.find("Permission denied\n      cure: sudo chown -R "), std::string::npos) << modes.out;
+  EXPECT_NE(modes.out.find("chmod -R u+rwX " + v1.string()), std::string::npos) << modes.out;
+  EXPECT_EQ(modes.out.find("rm -r"), std::string::npos) << modes.out;
+}
+
+TEST_F(Verbs, DoctorHasAStoreDeletedWhereSomethingElseStandsForAFile) {
+  put("a", "x");
+  const std::filesystem::path v1 = store() / "v1";
+  std::filesystem::remove(v1 / "control");
+  std::filesystem::create_directory(v1 / "control");
+  const Ran ran = larder({"doctor"});
+  EXPECT_EQ(ran.status, 1);
+  EXPECT_NE(ran.out.find("      cure: rm -r " + v1.string() + " ("), std::string::npos) << ran.out;
+  std::filesystem::remove_all(v1);
+  EXPECT_EQ(larder({"doctor"}).status, 5);
+}
+
+TEST_F(Verbs, DoctorSaysThatAFileSystemIsReadOnly) {
+  put("a", "x");
+  const Ran ran = shell(
+      "unshare -m sh -c 'mount --bind -o ro \"$LARDER_DIR\" \"$LARDER_DIR\" && mount -o remount,bind,ro "
+      "\"$LARDER_DIR\" && larder doctor; larder verify' 2>&1");
+  if (ran.out.find("permissions") == std::string::npos) GTEST_SKIP() << "this system allows no mounts: " << ran.out;
+  EXPECT_NE(ran.out.find("cure: mount it writable, or "), std::string::npos) << ran.out;
+  EXPECT_NE(ran.out.find("1 record checked"), std::string::npos) << ran.out;
 }
 
 TEST_F(Verbs, DoctorLeavesNothingBehind) {
@@ -496,6 +587,15 @@ TEST_F(Verbs, WithoutAnyDirectoryForTheStoreTheErrorNamesTheVariableAndExecRuns)
   EXPECT_EQ(exec.status, 0);
   EXPECT_EQ(exec.out, "done\n");
   EXPECT_NE(exec.err.find("LARDER_DIR"), std::string::npos) << exec.err;
+}
+
+TEST_F(Verbs, WithoutLarderDirTheStoreIsBelowXdgCacheHome) {
+  const std::string caches = (work() / "caches").string();
+  const How how{.input = "x", .environment = {{"LARDER_DIR", ""}, {"XDG_CACHE_HOME", caches}}};
+  EXPECT_EQ(larder({"put", "a"}, how).status, 0);
+  EXPECT_EQ(larder({"get", "a", "--dir", caches + "/larder/default"}).out, "x");
+  EXPECT_NE(larder({"--help"}).out.find("XDG_CACHE_HOME"), std::string::npos);
+  EXPECT_NE(larder({"help", "get"}).out.find("$XDG_CACHE_HOME/larder/default"), std::string::npos);
 }
 
 TEST_F(Verbs, WithoutHomeTheStoreIsInTheHomeThatTheSystemKnows) {
@@ -590,15 +690,58 @@ TEST_F(Verbs, VerifyFindsASoundStoreSound) {
 
 TEST_F(Verbs, VerifyFindsADamagedValueAndEndsWith4) {
   put("a", std::string(100'000, 'y'));
-  for (const auto& segment : std::filesystem::directory_iterator(store() / "v1" / "seg")) {
-    std::fstream file(segment.path(), std::ios::in | std::ios::out | std::ios::binary);
-    file.seekp(50'000);
-    file.put('z');
-  }
+  damage(50'000);
   const Ran ran = larder({"verify"});
   EXPECT_EQ(ran.status, 4) << ran.out << ran.err;
+  EXPECT_EQ(ran.out.find("1 record checked, "), 0U) << ran.out;
   EXPECT_NE(ran.out.find(": 1 damaged\n"), std::string::npos) << ran.out;
-  EXPECT_EQ(json({"verify"})["damaged"][0]["key"], "a");
+  const nlohmann::json json = this->json({"verify"});
+  EXPECT_EQ(json["records"], 1);
+  EXPECT_EQ(json["damaged"][0]["key"], "a");
+  EXPECT_EQ(json["unmarked"], "");
+}
+
+TEST_F(Verbs, DamageThatIsNoRecordIsCountedBesideTheRecords) {
+  put("a", "x");
+  damage(64);  // where the only record begins
+  const Ran ran = larder({"verify"});
+  EXPECT_EQ(ran.status, 4);
+  EXPECT_EQ(ran.out.find("0 records checked, "), 0U) << ran.out;
+  EXPECT_NE(ran.out.find(": 0 damaged, and damage in 1 other place\n"), std::string::npos) << ran.out;
+}
+
+TEST_F(Verbs, WhatVerifyFoundDamagedIsNotReturnedAnyMore) {
+  put("a", std::string(100'000, 'y'));
+  damage(50'000);
+  EXPECT_EQ(larder({"verify"}).status, 4);
+  EXPECT_EQ(larder({"get", "a"}).status, 3);
+  put("a", "again");
+  EXPECT_EQ(larder({"get", "a"}).out, "again");
+}
+
+TEST_F(Verbs, AStoreThatMayOnlyBeReadIsVerified) {
+  put("a", std::string(100'000, 'y'));
+  const How how{.user = ordinary_user()};
+  give_to(how.user);
+  const auto all = [&](std::filesystem::perms modes, std::filesystem::perm_options change) {
+    std::filesystem::permissions(store(), modes, change);
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(store())) {
+      std::filesystem::permissions(entry.path(), modes, change);
+    }
+  };
+  all(std::filesystem::perms::owner_write, std::filesystem::perm_options::remove);
+  const Ran sound = larder({"verify"}, how);
+  EXPECT_EQ(sound.status, 0) << sound.err;
+  EXPECT_EQ(sound.err, "");
+  all(std::filesystem::perms::owner_write, std::filesystem::perm_options::add);
+  damage(50'000);
+  all(std::filesystem::perms::owner_write, std::filesystem::perm_options::remove);
+  const Ran damaged = larder({"verify"}, how);
+  EXPECT_EQ(damaged.status, 4);
+  EXPECT_NE(damaged.out.find(": 1 damaged\n"), std::string::npos) << damaged.out;
+  EXPECT_EQ(damaged.err.find("larder: warning: what is damaged could not be marked"), 0U) << damaged.err;
+  EXPECT_NE(damaged.err.find("Permission denied"), std::string::npos) << damaged.err;
+  all(std::filesystem::perms::owner_write, std::filesystem::perm_options::add);
 }
 
 TEST_F(Verbs, AFullStandardOutputIsAnError) {

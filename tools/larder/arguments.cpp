@@ -24,6 +24,10 @@ CLI::Validator whole_number(std::uint64_t min, std::uint64_t max) {
   return {wrong, ""};
 }
 
+CLI::Validator not_empty() {
+  return {[](const std::string& text) { return std::string(text.empty() ? "the name is empty" : ""); }, ""};
+}
+
 std::chrono::nanoseconds parse_ttl(const std::string& text) {
   const std::chrono::nanoseconds ttl = parse_duration(text).value();
   if (ttl > std::chrono::nanoseconds(0)) return ttl;

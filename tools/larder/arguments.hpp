@@ -13,6 +13,9 @@ namespace larder::tool {
 // Lets only the digits of a number from `min` to `max` pass.
 [[nodiscard]] CLI::Validator whole_number(std::uint64_t min, std::uint64_t max = UINT64_MAX);
 
+// Lets everything pass but nothing: what a shell makes of a variable that is not set.
+[[nodiscard]] CLI::Validator not_empty();
+
 // How long a value is good. Throws Error or Failure(usage) for what is no duration, and for 0, which keeps nothing.
 [[nodiscard]] std::chrono::nanoseconds parse_ttl(const std::string& text);
 

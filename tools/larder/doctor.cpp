@@ -28,6 +28,9 @@ struct Check {
   std::string cure;  // empty where all is well
 };
 
+constexpr std::uint64_t k_maps_min = 65530;  // what Linux starts with
+constexpr rlim_t k_files_min = 1024;
+
 struct Mount {
   std::string point;
   std::string type;
@@ -79,10 +82,12 @@ Check check_permissions(const std::filesystem::path& place, bool own) {
     return {State::fail, "permissions", fmt::format("{} belongs to user {}, not {}", name, status.st_uid, user), give};
   }
   if (::access(name.c_str(), R_OK | W_OK | X_OK) != 0) {
-    const std::string cure = errno != EACCES         ? k_other_directory
+    const int code = errno;
+    const std::string cure = code == EROFS           ? fmt::format("mount it writable, or {}", k_other_directory)
+                             : code != EACCES        ? k_other_directory
                              : status.st_uid == user ? fmt::format("chmod u+rwx {}", name)
                                                      : give;
-    return {State::fail, "permissions", fmt::format("{} may not be written: {}", name, std::strerror(errno)), cure};
+    return {State::fail, "permissions", fmt::format("{} may not be written: {}", name, std::strerror(code)), cure};
   }
   if (own && (status.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
     return {State::fail, "permissions", fmt::format("other users may write {}", name),
@@ -123,7 +128,6 @@ Check check_space(const std::filesystem::path& place, const Stats* stats) {
 Check check_mappings() {
   std::uint64_t maps = 0;
   std::ifstream("/proc/sys/vm/max_map_count") >> maps;
-  constexpr std::uint64_t k_maps_min = 65530;  // what Linux starts with
   if (maps < k_maps_min) {
     return {State::warn, "mappings", fmt::format("a process may have {} mappings", maps),
             fmt::format("sysctl vm.max_map_count={}", k_maps_min)};
@@ -142,7 +146,6 @@ Check check_files() {
     return {State::warn, "file size", fmt::format("files are limited to {}", format_size(limit.rlim_cur)),
             "ulimit -f unlimited"};
   }
-  constexpr rlim_t k_files_min = 1024;
   if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < k_files_min) {
     return {State::warn, "open files", fmt::format("a process may have {}", limit.rlim_cur),
             fmt::format("ulimit -n {}", k_files_min)};
@@ -173,13 +176,33 @@ Check check_index(const Stats& stats) {
   return {State::ok, "index", "no entry was forgotten for want of room in it", ""};
 }
 
-// The store is not used: `error` says why.
-Check refused(const char* name, const Error& error, const std::string& otherwise) {
-  const std::string cure = error.code() == Errc::no_space                 ? k_free_space
-                           : error.code() == Errc::unsupported_filesystem ? error.help()
-                           : error.code() == Errc::incompatible_format    ? error.help()
-                                                                          : otherwise;
-  return {State::fail, name, error.what(), cure};
+// What helps where a store is not used because of `error`. `v1` is the store's directory; empty for one that will be
+// gone. Only what is damaged is worth deleting: for every other reason a whole store is behind it.
+std::string cure_of(const Error& error, const std::filesystem::path& v1) {
+  // An error has the system's words at its end, not their number.
+  const auto says = [&](int code) { return std::string_view(error.what()).ends_with(std::strerror(code)); };
+  if (says(EMFILE)) return fmt::format("ulimit -n {} or more", k_files_min);
+  if (says(ENFILE)) return "end programs that hold many files, or allow the machine more: sysctl fs.file-max";
+  if (says(ENOMEM)) return fmt::format("ulimit -v unlimited, sysctl vm.max_map_count={}", k_maps_min);
+  if (says(EFBIG)) return "ulimit -f unlimited";
+  if (says(EROFS)) return fmt::format("mount it writable, or {}", k_other_directory);
+  if (says(EIO)) return fmt::format("dmesg tells whether the disk fails; {}", k_other_directory);
+  if (error.code() == Errc::no_space) return k_free_space;
+  if (error.code() == Errc::unsupported_filesystem || error.code() == Errc::incompatible_format) return error.help();
+  if (v1.empty()) return k_other_directory;
+  if (error.code() == Errc::permission) {
+    return fmt::format("sudo chown -R {0} {1}, chmod -R u+rwX {1}, or {2}", ::geteuid(), v1.string(),
+                       k_other_directory);
+  }
+  const bool misplaced = says(EISDIR) || says(ELOOP);  // something that no larder made, instead of a file
+  if (error.code() == Errc::damaged || misplaced) {
+    return fmt::format("rm -r {} (what it holds is computed again)", v1.string());
+  }
+  return k_other_directory;
+}
+
+Check refused(const char* name, const Error& error, const std::filesystem::path& v1) {
+  return {State::fail, name, error.what(), cure_of(error, v1)};
 }
 
 // Does what the first `larder exec` would do, in a directory that is gone afterwards.
@@ -191,10 +214,10 @@ Check check_trial(const std::filesystem::path& place) {
   }
   Check check = [&]() -> Check {
     Result<Cache> cache = open_store(scratch);
-    if (!cache) return refused("trial", cache.error(), k_other_directory);
+    if (!cache) return refused("trial", cache.error(), {});
     const Key key("trial");
     cache->put(key, std::string("value"));
-    if (!cache->contains(key)) return refused("trial", why_not_stored(*cache), k_other_directory);
+    if (!cache->contains(key)) return refused("trial", why_not_stored(*cache), {});
     return {State::ok, "trial", fmt::format("a store in {} works", place.string()), ""};
   }();
   std::error_code ignored;
@@ -239,8 +262,7 @@ int run(const Globals& globals) {
       checks.push_back(check_store(globals, stats));
       checks.push_back(check_index(stats));
     } else {
-      checks.push_back(refused("store", cache.error(),
-                               fmt::format("rm -r {} (what it holds is computed again)", (directory / "v1").string())));
+      checks.push_back(refused("store", cache.error(), directory / "v1"));
     }
   } else if (usable) {
     checks.push_back(check_space(place, nullptr));

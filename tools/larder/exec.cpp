@@ -249,8 +249,7 @@ int run(const Globals& globals, const ExecOptions& options) {
   request.command = globals.command;
   request.ttl = parse_ttl(options.ttl);
   require_tags(request.tags);
-  std::ranges::sort(request.outputs);
-  request.outputs.erase(std::unique(request.outputs.begin(), request.outputs.end()), request.outputs.end());
+  request.outputs = distinct_outputs(std::move(request.outputs));
   Input input(request.standard_input);
   if (disabled()) run_uncached(request, input);
 
@@ -283,12 +282,14 @@ const Verb k_exec = {
       auto options = std::make_shared<ExecOptions>();
       Request& request = options->request;
       const auto many = [&](const char* name, std::vector<std::string>& texts, const char* what) {
-        verb.add_option(name, texts, what)->allow_extra_args(false);
+        return verb.add_option(name, texts, what)->allow_extra_args(false);
       };
       many("COMMAND", options->misplaced, "behind `--`: what to run, and its arguments");
-      many("--file", request.files, "a file that the command reads: its content is part of the key (repeatable)");
-      many("--env", request.variables, "an environment variable that it reads (repeatable)");
-      many("--out", request.outputs, "a file that it writes: kept, and written again on a hit (repeatable)");
+      many("--file", request.files, "a file that the command reads: its content is part of the key (repeatable)")
+          ->check(not_empty());
+      many("--env", request.variables, "an environment variable that it reads (repeatable)")->check(not_empty());
+      many("--out", request.outputs, "a file that it writes: kept, and written again on a hit (repeatable)")
+          ->check(not_empty());
       verb.add_option("--key", request.extra, "more that the result depends on, as text");
       verb.add_option("--ttl", options->ttl, "how long the result is good: 90s, 15m, 1d12h, never");
       many("--tag", request.tags, "a name by which `larder invalidate` finds the result (repeatable)");

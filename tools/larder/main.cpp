@@ -28,7 +28,8 @@ Start here:
   larder exec -- sleep 3        answers at once
   larder stats                  what that saved
 
-Environment: LARDER_DIR (the store's directory), LARDER_DISABLE=1 (exec runs uncached), NO_COLOR.
+Environment: LARDER_DIR (the store's directory), XDG_CACHE_HOME (without it, the directory of caches),
+LARDER_DISABLE=1 (exec runs uncached), NO_COLOR.
 
 Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 finished with warnings (damage), 5 no store, 6 busy,
 7 permission, 8 no space, 130 interrupted. `exec` ends as the command did; 125: --require-cache and no cache,
@@ -79,7 +80,9 @@ class Help : public CLI::Formatter {
 
 void add_globals(CLI::App& app, Globals& globals) {
   app.set_help_flag("-h,--help", "explain, and exit");
-  app.add_option("--dir", globals.directory, "the store's directory [LARDER_DIR, else ~/.cache/larder/default]");
+  app.add_option("--dir", globals.directory,
+                 "the store's directory [LARDER_DIR, else $XDG_CACHE_HOME/larder/default, else "
+                 "~/.cache/larder/default]");
   app.add_flag("--json", globals.json, "print JSON instead of text");
   app.add_flag("-q,--quiet", globals.quiet, "say only what went wrong");
 }
@@ -107,7 +110,8 @@ int run_verb(const Verb& verb, std::vector<std::string> words, Globals& globals)
   app.footer(verb.example);
   const Action action = verb.describe(app);
   add_globals(app, globals);
-  // Only `exec` takes a command; for the others what follows `--` are words that may start with a dash.
+  // Only `exec` takes a command. For the others what follows `--` are words that may start with a dash: the parser sees
+  // to those that are positionals, more_words() to the rest.
   if (&verb == &k_exec) {
     const auto dashes = std::find(words.begin(), words.end(), "--");
     if (dashes != words.end()) globals.command.assign(std::next(dashes), words.end());
@@ -144,12 +148,14 @@ int run(const std::vector<std::string>& words, Globals& globals) {
 
 std::vector<std::string> more_words(const CLI::App& verb) {
   std::vector<std::string> words = verb.remaining();
-  for (const std::string& word : words) {
-    const bool number = word.size() > 1 && word[0] == '-' && word[1] >= '0' && word[1] <= '9';
-    if (!word.starts_with('-') || number) continue;
-    throw Failure{Exit::usage, fmt::format("The following argument was not expected: {}", printable(word)),
+  const auto dashes = std::find(words.begin(), words.end(), "--");
+  for (auto word = words.begin(); word != dashes; ++word) {
+    const bool number = word->size() > 1 && word->front() == '-' && (*word)[1] >= '0' && (*word)[1] <= '9';
+    if (!word->starts_with('-') || number) continue;
+    throw Failure{Exit::usage, fmt::format("The following argument was not expected: {}", printable(*word)),
                   verb.get_name().substr(0, 7) + "help " + verb.get_name().substr(7)};
   }
+  if (dashes != words.end()) words.erase(dashes);
   return words;
 }
 

@@ -9,7 +9,8 @@
 namespace larder::tool {
 
 // What follows the last positional of a verb that allows extras. The parser would take a list out of a word such as
-// `[a,b]` where an option may have many values; these stay as they are. Throws Failure(usage) for an unknown option.
+// `[a,b]` where an option may have many values; these stay as they are. Throws Failure(usage) for an unknown option: a
+// word that starts with a dash, is no number, and does not follow `--`.
 [[nodiscard]] std::vector<std::string> more_words(const CLI::App& verb);
 
 }  // namespace larder::tool

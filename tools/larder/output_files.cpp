@@ -4,11 +4,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <optional>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -96,6 +98,21 @@ Result<std::vector<OutputFile>> OutputFiles::read(std::uint64_t bytes_max) const
     files.push_back({path, status.st_mode & k_permission_bits, std::move(bytes)});
   }
   return files;
+}
+
+std::vector<std::string> distinct_outputs(std::vector<std::string> paths) {
+  std::ranges::sort(paths);
+  std::set<std::filesystem::path> places;
+  std::erase_if(paths, [&](const std::string& path) {
+    std::error_code ignored;  // without a working directory the texts are compared
+    const std::filesystem::path absolute = std::filesystem::absolute(path, ignored);
+    std::filesystem::path place;
+    for (const std::filesystem::path& part : absolute.empty() ? std::filesystem::path(path) : absolute) {
+      if (part != ".") place /= part;  // `..` stays: what is before it may be a link
+    }
+    return !places.insert(place).second;
+  });
+  return paths;
 }
 
 Result<void> restore(const std::string& path, std::uint32_t mode, std::string_view bytes) {

@@ -35,6 +35,10 @@ class OutputFiles {
   std::vector<Before> before_;
 };
 
+// The paths in order, each file once: `x` and `./x` are one. Asks no disk, so the names of one directory that links
+// lead to stay several.
+[[nodiscard]] std::vector<std::string> distinct_outputs(std::vector<std::string> paths);
+
 // Writes the file so that readers see all of it or what was there before. Makes missing directories. A symbolic link
 // stays one: the file that it leads to is written.
 Result<void> restore(const std::string& path, std::uint32_t mode, std::string_view bytes);

@@ -26,6 +26,13 @@ std::optional<Selector> parse_selector(const std::string& text) {
   return selector;
 }
 
+// The name itself, or as `ls` prints it: long ones cut short, what does not print escaped.
+bool has_name(const Key& key, const std::string& name) {
+  if (key.name() == name) return true;
+  const std::string shown = short_name(key);
+  return shown.substr(0, shown.rfind('#')) == name;
+}
+
 }  // namespace
 
 std::optional<EntryInfo> find_entry(Cache& cache, const std::string& text) {
@@ -34,7 +41,7 @@ std::optional<EntryInfo> find_entry(Cache& cache, const std::string& text) {
   if (!selector) return std::nullopt;
   std::vector<EntryInfo> found;
   for (EntryInfo& entry : cache.entries()) {
-    if (!entry.key.fingerprint().hex().starts_with(selector->digits) || entry.key.name() != selector->name) continue;
+    if (!entry.key.fingerprint().hex().starts_with(selector->digits) || !has_name(entry.key, selector->name)) continue;
     found.push_back(std::move(entry));
   }
   if (found.empty()) return std::nullopt;

@@ -1,7 +1,8 @@
 // Finding the entry that a KEY on the command line means.
 //
 // A KEY is the text of a key, as `larder put` takes it. Where no such entry exists, `name#1234abcd`, as
-// `larder ls` prints it, selects the entry with that name whose fingerprint begins with those digits (at least 4).
+// `larder ls` prints it, selects the entry with that name whose fingerprint begins with those digits (at least 4). The
+// name may be the key's own or the printed one, in which long names are cut short and what does not print is escaped.
 #pragma once
 
 #include <string>

@@ -112,7 +112,7 @@ Error why_not_stored(const Cache& cache) {
             "free some space there; larder clear gives back what the store takes"};
   }
   if (stats[Counter::not_stored_superseded] > 0) {
-    return {Errc::io, "another process changed the key meanwhile: its value stands", ""};
+    return {Errc::io, "the entry was removed or changed meanwhile, and that stands", ""};
   }
   if (stats[Counter::fault_permission] > 0) {
     return {Errc::permission, "the store may not be written", doctor(cache.directory())};
