@@ -46,8 +46,14 @@ class Slots {
   // Clears the slots that lead to a record, or to anything in a segment slot.
   void forget(const Digest& fingerprint, Location at) noexcept;
   void forget_segment(std::uint32_t segment) noexcept;
-  // Clears a slot, unless it changed.
-  static void drop(Slot& slot, std::uint64_t word) noexcept { slot.compare_exchange_strong(word, 0); }
+  // Clears a slot, unless it changed. Whether its value counts as verified is no change: a slot that was to go because
+  // of a newer record must not stay for that.
+  static void drop(Slot& slot, std::uint64_t word) noexcept {
+    std::uint64_t now = word;
+    while (!slot.compare_exchange_strong(now, 0)) {
+      if (((now ^ word) & ~k_slot_verified) != 0) return;
+    }
+  }
   // Says that the value was verified in full, unless the slot changed.
   static void set_verified(Slot& slot, std::uint64_t word) noexcept {
     slot.compare_exchange_strong(word, word | k_slot_verified);

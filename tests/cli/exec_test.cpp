@@ -375,6 +375,14 @@ TEST_F(Exec, JsonSaysOnOneLineOfStandardErrorWhatBecameOfTheCommand) {
   EXPECT_EQ(failed["reason"], "it failed with status 1 (--store-failures keeps that too)");
 }
 
+TEST_F(Exec, AResultThatWasClearedWhileTheCommandRanIsNotStoredAndSaysWhy) {
+  write("clears", "larder clear --yes");
+  const nlohmann::json event = nlohmann::json::parse(shell("larder exec -q --json -- sh clears 2>&1 | grep event").out);
+  EXPECT_EQ(event["event"], "not_stored");
+  EXPECT_EQ(event["reason"], "the entry was removed or changed meanwhile, and that stands");
+  EXPECT_EQ(event["help"], "");
+}
+
 TEST_F(Exec, JsonSaysWhatKeepsTheCacheFromBeingUsed) {
   const auto event = [&](std::vector<std::string> options) {
     options.push_back("--json");

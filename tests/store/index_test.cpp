@@ -41,6 +41,22 @@ TEST(Index, APutIsNotWithdrawnBecauseALookupClearedWhatADeadPublisherLeft) {
   EXPECT_EQ(process.get(key), "newest");
 }
 
+TEST(Index, AnOlderSlotIsClearedAlsoIfAnInspectionDistrustsItMeanwhile) {
+  const Directory directory;
+  Process process(directory);
+  const Key key{"k"};
+  ASSERT_EQ(process.put(key, "old"), Put::stored);
+  {
+    Twin twin;
+    twin.at = [&](std::string_view point) {
+      if (point == "store.publish.stamped_again") index_of(directory).distrust_from({0, 0});
+    };
+    ASSERT_EQ(process.put(key, "new"), Put::stored);
+  }
+  EXPECT_NO_THROW(process.store->check()) << "one published slot";
+  EXPECT_EQ(process.get(key), "new");
+}
+
 TEST(Index, ItsCheckFindsSlotsThatLeadToNoRecordOrToAnotherKeys) {
   const Directory directory;
   Process process(directory);
