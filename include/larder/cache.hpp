@@ -199,7 +199,8 @@ class Claim {
   // True if the value is here; false if this caller has to produce it.
   [[nodiscard]] bool ready() const noexcept { return claimed_.answer.has_value(); }
   // REQUIRES: ready().
-  [[nodiscard]] Ref<T> value() const { return detail::to_ref<T>(detail::Answer(claimed_.answer.value())); }
+  [[nodiscard]] Ref<T> value() const& { return detail::to_ref<T>(detail::Answer(claimed_.answer.value())); }
+  [[nodiscard]] Ref<T> value() && { return detail::to_ref<T>(std::move(claimed_.answer).value()); }
 
   // Publishes the value; the time since the claim is its cost. REQUIRES: !ready(), once.
   template <class R>
@@ -267,7 +268,7 @@ class LARDER_API Cache {
     if constexpr (Storable<S>) {
       detail::check(options);
       Claim<S> claim = this->claim<S>(key);
-      if (claim.ready()) return claim.value();
+      if (claim.ready()) return std::move(claim).value();
       try {
         return claim.fulfil(std::forward<F>(compute)(), options);
       } catch (...) {
