@@ -17,8 +17,9 @@ enum class WriteMode : std::uint8_t {
   through,  // publish to the store before the call returns
 };
 
-// When a value that is handed out as a mapped view (more than 16 KiB) is checked against its checksums; smaller ones are
-// copied out and checked on every hit. Damage after the check is found by `larder verify`, and is a miss from then on.
+// When a value that is handed out as a mapped view (more than 16 KiB) is checked against its checksums; smaller ones
+// are copied out and checked on every hit. Damage after the check is found by `larder verify`, and is a miss from then
+// on.
 enum class Verification : std::uint8_t {
   boot,     // the first time any process uses it after the machine started, unless it was written since
   process,  // the first time this process uses it
