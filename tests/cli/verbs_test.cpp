@@ -137,6 +137,8 @@ TEST_F(Verbs, PutOfAFileThatIsNotThereFails) {
   EXPECT_EQ(ran.status, 1);
   EXPECT_EQ(ran.err, "larder: error: missing cannot be read: No such file or directory\n");
   EXPECT_FALSE(std::filesystem::exists(store()));
+  EXPECT_EQ(larder({"put", "a", ""}).err,
+            "larder: error: the name of the file is empty\n  help: name a file, or - for standard input\n");
 }
 
 TEST_F(Verbs, PutReadsNoMoreThanTheStoreMayHold) {

@@ -67,13 +67,13 @@ TEST(Tags, CurrentIsWhatWasNotInvalidatedSinceItBegan) {
       rc::check([](const std::vector<std::vector<std::uint8_t>>& entries, const std::vector<std::uint8_t>& plan) {
         const auto memory = std::make_unique<Memory>();
         TagTable table(memory->generations, memory->clock);
-        std::map<TagId, int> invalidated;  // the step
+        std::map<TagId, std::size_t> invalidated;  // the step
         struct Entry {
           Stamps stamps;
-          int step;
+          std::size_t step;
         };
         std::vector<Entry> kept;
-        for (int step = 0; step < static_cast<int>(plan.size()); ++step) {
+        for (std::size_t step = 0; step < plan.size(); ++step) {
           if (plan[step] % 2 == 0 && !entries.empty()) {
             const std::vector<std::uint8_t>& tags = entries[plan[step] % entries.size()];
             kept.push_back({{table.moment(), {tags.begin(), tags.end()}}, step});

@@ -52,6 +52,7 @@ int run(const Globals& globals, const PutOptions& options) {
   require_tags(options.tags);
   const EntryOptions entry{.ttl = parse_ttl(options.ttl), .tags = options.tags};
   const std::string& path = options.file;
+  if (path.empty()) throw Failure{Exit::usage, "the name of the file is empty", "name a file, or - for standard input"};
   // Before the store is made: there is nothing to keep in it if this fails.
   const Descriptor file(is_standard_input(path) ? ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0)
                                                 : ::open(path.c_str(), O_RDONLY | O_CLOEXEC));
