@@ -174,7 +174,12 @@ Running Sandbox::launch(const std::vector<std::string>& words, const How& how) {
       redirect(error_path, O_WRONLY | O_CREAT, 2);
     }
     if (::chdir(place.c_str()) != 0) ::_exit(98);
-    if (how.user && (::setgroups(0, nullptr) != 0 || ::setgid(*how.user) != 0 || ::setuid(*how.user) != 0)) ::_exit(96);
+    if (how.user) {
+      // The way to the tool may be closed to that user: a checkout in root's home, say.
+      const int tool = ::open(arguments[0], O_PATH | O_CLOEXEC);
+      if (::setgroups(0, nullptr) != 0 || ::setgid(*how.user) != 0 || ::setuid(*how.user) != 0) ::_exit(96);
+      ::fexecve(tool, arguments.data(), variables.data());
+    }
     ::execvpe(arguments[0], arguments.data(), variables.data());
     ::_exit(97);
   }
