@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -49,6 +50,9 @@ class StoreIf {
   std::function<bool(const void*)> predicate_;
 };
 
+// An entry has at most so many tags.
+inline constexpr std::size_t k_tags_max = 255;
+
 struct EntryOptions {
   // How long the value is fresh, counted from the end of the computation. `0` keeps nothing.
   Duration ttl = k_never;
@@ -57,7 +61,7 @@ struct EntryOptions {
   // was measured, the default is zero.
   std::optional<Duration> cost = std::nullopt;
 
-  // Labels by which Cache::invalidate() puts the entry out of date; at most 255. What was invalidated after the
+  // Labels by which Cache::invalidate() puts the entry out of date; at most k_tags_max. What was invalidated after the
   // computation began (for `put`: after the call began) makes its value out of date from the start.
   std::vector<std::string> tags = {};
 

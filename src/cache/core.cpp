@@ -54,9 +54,9 @@ Terms resolve(const EntryOptions& options) {
     if (*terms.cost == k_never)
       throw Error(Errc::invalid_option, "a cost of `never` is no cost", "say how long it takes");
   }
-  if (options.tags.size() > store::k_tags_max) {
+  if (options.tags.size() > k_tags_max) {
     throw Error(Errc::invalid_option, "an entry cannot have " + std::to_string(options.tags.size()) + " tags",
-                "give it at most " + std::to_string(store::k_tags_max));
+                "give it at most " + std::to_string(k_tags_max));
   }
   for (const std::string& tag : options.tags) {
     if (tag.empty()) throw Error(Errc::invalid_option, "a tag is empty", "leave it out, or give it a name");
@@ -96,8 +96,7 @@ bool Core::has_old_stamps(const Value& value) const {
 }
 
 Value Core::with_tags(const Value& value, store::Stamps stamps) {
-  if (stamps.tags.empty()) return value;
-  tagged_.store(true);
+  if (!stamps.tags.empty()) tagged_.store(true);
   return stamped(value, std::move(stamps));
 }
 

@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <cstring>
 
+#include "base/atomic.hpp"
+
 namespace larder::store {
 
 namespace {
@@ -13,6 +15,10 @@ Error damaged(const std::filesystem::path& path, const char* what) {
 
 Result<os::File> open_for(const std::filesystem::path& path, os::Mapping::Access access) {
   return os::File::open(path, access == os::Mapping::Access::read ? O_RDONLY : O_RDWR);
+}
+
+TagTable::Generations generations_in(std::byte* gen) noexcept {
+  return TagTable::Generations(reinterpret_cast<TagTable::Counter*>(gen + k_gen_tags_offset), TagTable::k_generations);
 }
 
 }  // namespace
@@ -102,11 +108,9 @@ std::uint64_t Control::floor() const noexcept {
 
 void Control::raise_floor(std::uint64_t sequence) const noexcept {
   // Each copy by itself: whoever is killed in between, or meets another one here, leaves no copy too low.
-  std::atomic<std::uint64_t>& floor = page().floor;
-  std::uint64_t now = floor.load();
-  while (now < sequence && !floor.compare_exchange_weak(now, sequence)) continue;
+  base::raise(page().floor, sequence);
   std::atomic<std::uint64_t>& inverse = page().floor_inverse;
-  now = inverse.load();
+  std::uint64_t now = inverse.load();
   while (now > ~sequence && !inverse.compare_exchange_weak(now, ~sequence)) continue;
 }
 
@@ -117,9 +121,7 @@ std::uint64_t Control::unindexed() const noexcept {
 
 void Control::note_unindexed(std::uint64_t sequence) const noexcept {
   page().forgotten.store(1);
-  std::atomic<std::uint64_t>& unindexed = page().unindexed;
-  std::uint64_t now = unindexed.load();
-  while (now < sequence && !unindexed.compare_exchange_weak(now, sequence)) continue;
+  base::raise(page().unindexed, sequence);
 }
 
 void Control::end_unindexed() const noexcept {
@@ -167,14 +169,6 @@ Result<Table> Table::open(const std::filesystem::path& path, std::uint64_t magic
   table.mapping_ = *std::move(mapping);
   return table;
 }
-
-namespace {
-
-TagTable::Generations generations_in(std::byte* gen) noexcept {
-  return TagTable::Generations(reinterpret_cast<TagTable::Counter*>(gen + k_gen_tags_offset), TagTable::k_generations);
-}
-
-}  // namespace
 
 TagTable tags_in(const Table& gen, const Control& control) noexcept {
   return {generations_in(gen.data()), control.page().sequence};

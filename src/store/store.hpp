@@ -29,6 +29,7 @@
 #include <vector>
 
 #include <larder/codec.hpp>
+#include <larder/entry.hpp>
 #include <larder/key.hpp>
 #include <larder/options.hpp>
 #include <larder/stats.hpp>

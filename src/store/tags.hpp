@@ -16,6 +16,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/atomic.hpp"
 #include "base/hash.hpp"
 
 namespace larder::store {
@@ -26,8 +27,6 @@ using TagId = std::uint64_t;
   constexpr std::uint64_t k_seed_tag = 0x676174;  // "tag"
   return base::hash64(std::as_bytes(std::span(name)), k_seed_tag);
 }
-
-inline constexpr std::size_t k_tags_max = 255;  // of an entry
 
 // What an entry was computed under.
 struct Stamps {
@@ -50,8 +49,7 @@ class TagTable {
 
   void invalidate(TagId tag) noexcept {
     const std::uint64_t now = clock_->fetch_add(1);
-    std::uint64_t last = generation(tag).load();
-    while (last < now && !generation(tag).compare_exchange_weak(last, now)) continue;
+    base::raise(generation(tag), now);
   }
 
   [[nodiscard]] bool current(const Stamps& stamps) const noexcept {

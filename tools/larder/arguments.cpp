@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include <larder/entry.hpp>
 #include <larder/units.hpp>
 
 #include "output.hpp"
@@ -36,7 +37,6 @@ std::chrono::nanoseconds parse_ttl(const std::string& text) {
 }
 
 void require_tags(const std::vector<std::string>& tags) {
-  constexpr std::size_t k_tags_max = 255;
   if (tags.size() > k_tags_max) {
     throw Failure{Exit::usage, fmt::format("{} tags are more than an entry can have", tags.size()),
                   fmt::format("name at most {}", k_tags_max)};
