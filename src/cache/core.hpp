@@ -130,7 +130,7 @@ class Core {
 
   // Without a store, what it has: the generations of tags.
   struct LocalTags {
-    std::array<store::TagTable::Counter, store::TagTable::k_generations> generations{};
+    std::array<store::TagTable::Counter, 65536> generations{};
     store::TagTable::Counter clock{1};
   };
   std::unique_ptr<LocalTags> local_tags_;  // there exactly if store_ is not

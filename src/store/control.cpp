@@ -17,8 +17,8 @@ Result<os::File> open_for(const std::filesystem::path& path, os::Mapping::Access
   return os::File::open(path, access == os::Mapping::Access::read ? O_RDONLY : O_RDWR);
 }
 
-TagTable::Generations generations_in(std::byte* gen) noexcept {
-  return TagTable::Generations(reinterpret_cast<TagTable::Counter*>(gen + k_gen_tags_offset), TagTable::k_generations);
+std::span<TagTable::Counter> generations_in(std::byte* gen, const Geometry& geometry) noexcept {
+  return {reinterpret_cast<TagTable::Counter*>(gen + k_gen_tags_offset), geometry.generations()};
 }
 
 }  // namespace
@@ -55,7 +55,7 @@ Result<Control::Found> Control::look(const Paths& paths) {
     return Found::damaged;
   }
   if (page.format != k_format || page.features != 0) return Found::foreign;
-  const Geometry geometry{page.segment_bytes, page.segment_slots, page.index_buckets_log2};
+  const Geometry geometry{page.segment_bytes, page.segment_slots, page.index_buckets_log2, page.gen_log2};
   const Result<std::uint64_t> size = file->size();
   if (!size) return size.error();
   return geometry.plausible() && *size == geometry.control_bytes() ? Found::whole : Found::damaged;
@@ -72,6 +72,7 @@ Result<Control> Control::create(const Paths& paths, const Geometry& geometry, st
   page.segment_bytes = geometry.segment_bytes;
   page.segment_slots = geometry.segment_slots;
   page.index_buckets_log2 = geometry.index_buckets_log2;
+  page.gen_log2 = geometry.gen_log2;
   os::random_bytes(page.uuid);
   page.boot_id = os::boot_id();
   page.sequence = std::uint64_t{1} << 40;
@@ -149,10 +150,10 @@ bool Control::in_place(const Paths& paths) const {
 }
 
 Result<Table> Table::create(const std::filesystem::path& path, std::uint64_t magic, const Uuid& uuid,
-                            std::uint64_t bytes, void (*fill)(std::byte*)) {
+                            std::uint64_t bytes, const std::function<void(std::byte*)>& fill) {
   Result<os::Mapping> mapping = make_mapped_file(path, bytes);
   if (!mapping) return mapping.error();
-  if (fill != nullptr) fill(mapping->data());
+  if (fill) fill(mapping->data());
   const TablePage page = make_table_page(magic, uuid);
   std::memcpy(mapping->data(), &page, sizeof page);
   Table table;
@@ -171,11 +172,11 @@ Result<Table> Table::open(const std::filesystem::path& path, std::uint64_t magic
 }
 
 TagTable tags_in(const Table& gen, const Control& control) noexcept {
-  return {generations_in(gen.data()), control.page().sequence};
+  return {generations_in(gen.data(), control.geometry()), control.page().sequence};
 }
 
-void invalidate_all_tags(std::byte* gen) noexcept {
-  for (TagTable::Counter& generation : generations_in(gen)) generation = UINT64_MAX;
+void invalidate_all_tags(std::byte* gen, const Geometry& geometry) noexcept {
+  for (TagTable::Counter& generation : generations_in(gen, geometry)) generation = UINT64_MAX;
 }
 
 }  // namespace larder::store

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <span>
 
 #include <larder/result.hpp>
@@ -48,7 +49,7 @@ class Control {
 
   [[nodiscard]] ControlPage& page() const noexcept { return *reinterpret_cast<ControlPage*>(mapping_.data()); }
   [[nodiscard]] Geometry geometry() const noexcept {
-    return {page().segment_bytes, page().segment_slots, page().index_buckets_log2};
+    return {page().segment_bytes, page().segment_slots, page().index_buckets_log2, page().gen_log2};
   }
   [[nodiscard]] std::span<SegmentEntry> segments() const noexcept {
     return {reinterpret_cast<SegmentEntry*>(mapping_.data() + k_page_bytes), slots_};
@@ -86,7 +87,7 @@ class Table {
  public:
   // Zeros, or what `fill` writes; whole only after that.
   static Result<Table> create(const std::filesystem::path& path, std::uint64_t magic, const Uuid& uuid,
-                              std::uint64_t bytes, void (*fill)(std::byte* data) = nullptr);
+                              std::uint64_t bytes, const std::function<void(std::byte* data)>& fill = nullptr);
   // Errc::damaged unless the file is whole.
   static Result<Table> open(const std::filesystem::path& path, std::uint64_t magic, const Uuid& uuid,
                             std::uint64_t bytes);
@@ -102,7 +103,9 @@ class Table {
 // remembered of it is current.
 class Generations {
  public:
-  explicit Generations(Table table) noexcept : table_(std::move(table)) {}
+  Generations(Table table, const Geometry& geometry) noexcept
+      : table_(std::move(table)),
+        counters_(reinterpret_cast<Counter*>(table_.data() + geometry.gen_keys_offset()), geometry.generations()) {}
 
   [[nodiscard]] std::uint64_t stamp(const Digest& fingerprint) const noexcept {
     return join(first(fingerprint).load(), second(fingerprint).load());
@@ -127,13 +130,12 @@ class Generations {
 
  private:
   using Counter = std::atomic<std::uint32_t>;
-  [[nodiscard]] Counter* counters() const noexcept { return reinterpret_cast<Counter*>(table_.data() + k_page_bytes); }
   [[nodiscard]] Counter& first(const Digest& fingerprint) const noexcept {
-    return counters()[fingerprint.high % k_gen_keys];
+    return counters_[fingerprint.high % counters_.size()];
   }
   // Never the same counter as the first.
   [[nodiscard]] Counter& second(const Digest& fingerprint) const noexcept {
-    return counters()[(fingerprint.high + 1 + (fingerprint.high >> 32) % (k_gen_keys - 1)) % k_gen_keys];
+    return counters_[(fingerprint.high + 1 + (fingerprint.high >> 32) % (counters_.size() - 1)) % counters_.size()];
   }
   [[nodiscard]] std::atomic<std::uint64_t>& clears() const noexcept {
     return *reinterpret_cast<std::atomic<std::uint64_t>*>(table_.data() + k_gen_clear_offset);
@@ -145,12 +147,13 @@ class Generations {
   }
 
   Table table_;
+  std::span<Counter> counters_;
 };
 
 // The generations of tags in `gen`, with the store's sequence numbers as the clock.
 [[nodiscard]] TagTable tags_in(const Table& gen, const Control& control) noexcept;
 // For a new `gen` of an old store, where nobody knows any more what was invalidated: whatever has a tag.
-void invalidate_all_tags(std::byte* gen) noexcept;
+void invalidate_all_tags(std::byte* gen, const Geometry& geometry) noexcept;
 
 // Makes a file of the given size with real room on disk and maps it writable. Replaces one that is there.
 Result<os::Mapping> make_mapped_file(const std::filesystem::path& path, std::uint64_t bytes);

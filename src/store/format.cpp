@@ -284,6 +284,9 @@ Geometry Geometry::for_limit(std::uint64_t limit) noexcept {
   constexpr std::uint64_t k_bytes_per_slot = 8 * 1024;
   constexpr std::uint64_t k_index_slots_min = 8192;
   constexpr std::uint64_t k_index_slots_max = std::uint64_t{1} << 35;
+  constexpr std::uint64_t k_bytes_per_generation = 4 * 1024;
+  constexpr std::uint64_t k_generations_min = 4096;
+  constexpr std::uint64_t k_generations_max = 65536;
   Geometry geometry;
   geometry.segment_bytes =
       std::clamp(std::bit_floor(std::max<std::uint64_t>(limit / 16, 1)), k_segment_bytes_min, k_segment_bytes_max);
@@ -291,13 +294,15 @@ Geometry Geometry::for_limit(std::uint64_t limit) noexcept {
       std::clamp<std::uint64_t>(2 * (limit / geometry.single_bytes_min()), k_segment_slots_min, k_segment_slots_max));
   const std::uint64_t slots = std::bit_ceil(std::clamp(limit / k_bytes_per_slot, k_index_slots_min, k_index_slots_max));
   geometry.index_buckets_log2 = static_cast<std::uint32_t>(std::countr_zero(slots / 8));
+  geometry.gen_log2 = static_cast<std::uint32_t>(
+      std::bit_width(std::clamp(limit / k_bytes_per_generation, k_generations_min, k_generations_max)) - 1);
   return geometry;
 }
 
 bool Geometry::plausible() const noexcept {
   return std::has_single_bit(segment_bytes) && segment_bytes >= k_segment_bytes_min &&
          segment_bytes <= k_segment_bytes_max && segment_slots >= 1 && segment_slots <= k_segment_slots_max &&
-         index_buckets_log2 <= 32;
+         index_buckets_log2 <= 32 && gen_log2 >= 1 && gen_log2 <= 32;
 }
 
 std::uint64_t Geometry::single_bytes_min() const noexcept {

@@ -223,6 +223,8 @@ struct ControlPage {
   std::uint64_t segment_bytes;
   std::uint32_t segment_slots;
   std::uint32_t index_buckets_log2;
+  std::uint32_t gen_log2;
+  std::uint32_t zero;
   std::uint64_t checksum;
   alignas(64) Uuid boot_id;
   alignas(64) std::atomic<std::uint64_t> sequence;
@@ -237,13 +239,14 @@ struct ControlPage {
   std::atomic<std::uint64_t> unindexed;
   alignas(64) std::atomic<std::uint64_t> cramped;
 };
-static_assert(offsetof(ControlPage, checksum) == 48 && offsetof(ControlPage, boot_id) == 64 &&
-              offsetof(ControlPage, sequence) == 128 && offsetof(ControlPage, next_segment_id) == 192 &&
-              offsetof(ControlPage, index_number) == 256 && offsetof(ControlPage, retired) == 320 &&
-              offsetof(ControlPage, limit) == 384 && offsetof(ControlPage, floor) == 448 &&
-              offsetof(ControlPage, floor_inverse) == 456 && offsetof(ControlPage, making) == 512 &&
-              offsetof(ControlPage, forgotten) == 576 && offsetof(ControlPage, unindexed) == 584 &&
-              offsetof(ControlPage, cramped) == 640 && sizeof(ControlPage) <= k_page_bytes);
+static_assert(offsetof(ControlPage, gen_log2) == 48 && offsetof(ControlPage, checksum) == 56 &&
+              offsetof(ControlPage, boot_id) == 64 && offsetof(ControlPage, sequence) == 128 &&
+              offsetof(ControlPage, next_segment_id) == 192 && offsetof(ControlPage, index_number) == 256 &&
+              offsetof(ControlPage, retired) == 320 && offsetof(ControlPage, limit) == 384 &&
+              offsetof(ControlPage, floor) == 448 && offsetof(ControlPage, floor_inverse) == 456 &&
+              offsetof(ControlPage, making) == 512 && offsetof(ControlPage, forgotten) == 576 &&
+              offsetof(ControlPage, unindexed) == 584 && offsetof(ControlPage, cramped) == 640 &&
+              sizeof(ControlPage) <= k_page_bytes);
 
 enum class SegmentState : std::uint32_t { free = 0, open = 1, sealed = 2, retired = 3, unlinked = 4 };
 enum class SegmentKind : std::uint32_t { shared = 0, single = 1 };
@@ -276,10 +279,8 @@ struct TablePage {
 };
 static_assert(sizeof(TablePage) == 32);
 
-inline constexpr std::uint64_t k_gen_keys = 65536;
-inline constexpr std::uint64_t k_gen_clear_offset = k_page_bytes + k_gen_keys * 4;
-inline constexpr std::uint64_t k_gen_tags_offset = k_gen_clear_offset + k_page_bytes;
-inline constexpr std::uint64_t k_gen_bytes = k_gen_tags_offset + TagTable::k_generations * 8;
+inline constexpr std::uint64_t k_gen_clear_offset = 64;
+inline constexpr std::uint64_t k_gen_tags_offset = k_page_bytes;
 inline constexpr std::uint64_t k_stats_bytes = k_page_bytes;
 inline constexpr std::size_t k_waits_places = 1024;
 inline constexpr std::uint64_t k_waits_bytes = k_page_bytes + k_waits_places * 16;
@@ -294,6 +295,7 @@ struct Geometry {
   std::uint64_t segment_bytes = 0;
   std::uint32_t segment_slots = 0;
   std::uint32_t index_buckets_log2 = 0;
+  std::uint32_t gen_log2 = 0;  // so many generations of keys, and as many of tags
 
   static Geometry for_limit(std::uint64_t limit) noexcept;
   [[nodiscard]] bool plausible() const noexcept;
@@ -301,9 +303,12 @@ struct Geometry {
     return k_page_bytes + std::uint64_t{segment_slots} * sizeof(SegmentEntry);
   }
   [[nodiscard]] std::uint64_t index_bytes() const noexcept { return std::uint64_t{64} << index_buckets_log2; }
+  [[nodiscard]] std::size_t generations() const noexcept { return std::size_t{1} << gen_log2; }
+  [[nodiscard]] std::uint64_t gen_keys_offset() const noexcept { return k_gen_tags_offset + generations() * 8; }
+  [[nodiscard]] std::uint64_t gen_bytes() const noexcept { return gen_keys_offset() + generations() * 4; }
   // What the files that are not segments take.
   [[nodiscard]] std::uint64_t fixed_bytes() const noexcept {
-    return control_bytes() + index_bytes() + k_gen_bytes + k_stats_bytes + k_waits_bytes;
+    return control_bytes() + index_bytes() + gen_bytes() + k_stats_bytes + k_waits_bytes;
   }
   [[nodiscard]] std::uint64_t smallest_limit() const noexcept { return fixed_bytes() + 2 * segment_bytes; }
   // Records from this size on get a segment of their own.

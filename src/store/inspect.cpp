@@ -35,9 +35,9 @@ Result<Beliefs> open_beliefs(const Paths& paths, const Control& control) {
   Result<os::Mapping> index =
       map_file(paths.index(control.page().index_number.load()), control.geometry().index_bytes());
   if (!index) return index.error();
-  Result<Table> gen = Table::open(paths.gen(), k_gen_magic, control.page().uuid, k_gen_bytes);
+  Result<Table> gen = Table::open(paths.gen(), k_gen_magic, control.page().uuid, control.geometry().gen_bytes());
   if (!gen) return gen.error();
-  return Beliefs{Slots(*std::move(index)), Generations(*std::move(gen))};
+  return Beliefs{Slots(*std::move(index)), Generations(*std::move(gen), control.geometry())};
 }
 
 std::string key_text(const RecordView& record) {

@@ -79,7 +79,7 @@ Result<void> create(const StoreOptions& options, Opened& store) {
   if (!control) return control.error();
   os::reached("store.create.control");
   const Uuid& uuid = control->page().uuid;
-  Result<Table> gen = Table::create(store.paths.gen(), k_gen_magic, uuid, k_gen_bytes);
+  Result<Table> gen = Table::create(store.paths.gen(), k_gen_magic, uuid, geometry.gen_bytes());
   if (!gen) return gen.error();
   Result<Table> stats = Table::create(store.paths.stats(), k_stats_magic, uuid, k_stats_bytes);
   if (!stats) return stats.error();
@@ -114,20 +114,21 @@ Result<bool> adopt(Opened& store, bool alone, Trouble& trouble) {
   // Somebody else uses the store: then the machine has not restarted since.
   bool trusted = !alone || (page.boot_id == boot && boot != os::BootId{} && sequence_plausible(*control));
 
-  Result<Table> gen = Table::open(store.paths.gen(), k_gen_magic, page.uuid, k_gen_bytes);
+  const Geometry geometry = control->geometry();
+  Result<Table> gen = Table::open(store.paths.gen(), k_gen_magic, page.uuid, geometry.gen_bytes());
   if (!gen && !alone) return false;
   if (!gen) {
     // Of keys only running processes remember stamps, and there are none; of tags the records do.
-    gen = Table::create(store.paths.gen(), k_gen_magic, page.uuid, k_gen_bytes, &invalidate_all_tags);
+    gen = Table::create(store.paths.gen(), k_gen_magic, page.uuid, geometry.gen_bytes(),
+                        [&](std::byte* data) { invalidate_all_tags(data, geometry); });
     if (!gen) return gen.error();
   }
-  const std::uint64_t index_bytes = control->geometry().index_bytes();
-  Result<os::Mapping> index = map_file(store.paths.index(page.index_number.load()), index_bytes);
+  Result<os::Mapping> index = map_file(store.paths.index(page.index_number.load()), geometry.index_bytes());
   if (!index && !alone) return false;
   trusted = trusted && index.has_value();
   if (!trusted) {
     if (Result<void> rebuilt = rebuild(store.paths, *control, trouble); !rebuilt) return rebuilt.error();
-    index = map_file(store.paths.index(page.index_number.load()), index_bytes);
+    index = map_file(store.paths.index(page.index_number.load()), geometry.index_bytes());
     if (!index) return index.error();
   }
   if (alone) tags_in(*gen, *control).settle();

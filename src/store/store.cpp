@@ -35,7 +35,7 @@ Result<std::unique_ptr<Store>> Store::open(const StoreOptions& options) {
   if (!segments) return segments.error();
   body->segments = *std::move(segments);
   body->tags.emplace(tags_in(opened.gen, opened.control));
-  body->generations.emplace(std::move(opened.gen));
+  body->generations.emplace(std::move(opened.gen), opened.control.geometry());
   body->index.emplace(std::move(opened.index), *body->segments, opened.control, *body->generations, body->trouble);
   body->space.emplace(opened.paths, opened.control, opened.leases, *body->segments, *body->index, body->trouble);
   body->appender.emplace(opened.control, *body->space, *body->segments, *body->index, body->trouble);

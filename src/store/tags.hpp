@@ -38,11 +38,10 @@ struct Stamps {
 class TagTable {
  public:
   using Counter = std::atomic<std::uint64_t>;
-  static constexpr std::size_t k_generations = 65536;
-  using Generations = std::span<Counter, k_generations>;
 
-  // Both live longer than the table. `clock` is the next moment, and counts other changes as well.
-  TagTable(Generations generations, Counter& clock) noexcept : generations_(generations), clock_(&clock) {}
+  // Both live longer than the table. `generations` is not empty. `clock` is the next moment, and counts other changes
+  // as well.
+  TagTable(std::span<Counter> generations, Counter& clock) noexcept : generations_(generations), clock_(&clock) {}
 
   // The last moment that was given out.
   [[nodiscard]] std::uint64_t moment() const noexcept { return clock_->load() - 1; }
@@ -74,9 +73,9 @@ class TagTable {
   }
 
  private:
-  [[nodiscard]] Counter& generation(TagId tag) const noexcept { return generations_[tag % k_generations]; }
+  [[nodiscard]] Counter& generation(TagId tag) const noexcept { return generations_[tag % generations_.size()]; }
 
-  Generations generations_;
+  std::span<Counter> generations_;
   Counter* clock_;
 };
 

@@ -112,7 +112,7 @@ TEST(Reclaim, ALimitThatHoldsNothingIsAnErrorThatNamesTheOptionAndOneThatIsEnoug
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code(), Errc::invalid_option);
   EXPECT_EQ(refused.error().what(), "Options::store is 64 KiB, too little for the store in " +
-                                        directory.path().string() + ", which takes at least 2.91 MiB");
+                                        directory.path().string() + ", which takes at least 2.2 MiB");
   EXPECT_EQ(refused.error().help(), "set it to 3MiB or more; 0: no store");
   Process process(directory, 3 * k_mib);
   EXPECT_EQ(process.put(Key{"k"}, "v"), Put::stored);

@@ -15,7 +15,7 @@ namespace {
 using namespace test;
 
 struct Memory {
-  std::array<TagTable::Counter, TagTable::k_generations> generations{};
+  std::array<TagTable::Counter, 4096> generations{};
   TagTable::Counter clock{1};
 };
 
@@ -46,7 +46,7 @@ TEST(Tags, TagsOfOneGenerationPutTooMuchOutOfDateNeverTooLittle) {
   const auto memory = std::make_unique<Memory>();
   TagTable table(memory->generations, memory->clock);
   const Stamps stamps{table.moment(), {7}};
-  table.invalidate(7 + TagTable::k_generations);
+  table.invalidate(7 + memory->generations.size());
   EXPECT_FALSE(table.current(stamps));
 }
 
