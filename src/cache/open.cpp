@@ -23,6 +23,7 @@ Result<std::unique_ptr<Core>> Core::open(const Options& options) {
   store::StoreOptions store_options;
   store_options.directory = options.directory;
   store_options.verification = options.verification;
+  store_options.durability = options.durability;
   store_options.counters = &core->counters_;
   store_options.on_event = options.on_event;
   std::optional<Error> unusable;

@@ -178,6 +178,12 @@ Result<void> File::allocate(std::uint64_t bytes) const {
   return {};
 }
 
+Result<void> File::sync() const {
+  if (const int code = refused(Call::sync, path_)) return error(code, "sync", path_);
+  if (::fdatasync(fd_) != 0) return error(errno, "sync", path_);
+  return {};
+}
+
 void File::start_writeback(std::uint64_t offset, std::uint64_t bytes) const noexcept {
   ::sync_file_range(fd_, static_cast<off_t>(offset), static_cast<off_t>(bytes), SYNC_FILE_RANGE_WRITE);
 }

@@ -22,7 +22,20 @@
 
 namespace larder::os {
 
-enum class Call : std::uint8_t { open, read, write, allocate, map, populate, unlink, list, make_directory, lock };
+enum class Call : std::uint8_t {
+  open,
+  read,
+  write,
+  allocate,
+  map,
+  populate,
+  unlink,
+  list,
+  make_directory,
+  lock,
+  sync,
+  rename,
+};
 
 // What tests put between larder and the system. Called from any thread.
 class Hooks {
@@ -63,6 +76,8 @@ class File {
   [[nodiscard]] Result<std::uint64_t> size() const;
   // Gives the first `bytes` bytes real room on disk, so that writing through a mapping cannot fail.
   Result<void> allocate(std::uint64_t bytes) const;
+  // Returns when the file's bytes, also those written through mappings, are on disk.
+  [[nodiscard]] Result<void> sync() const;
   // Asks the system to start writing the range out, without waiting: paces large writes.
   void start_writeback(std::uint64_t offset, std::uint64_t bytes) const noexcept;
 
@@ -128,6 +143,10 @@ class LockFile {
 Result<void> make_directories(const std::filesystem::path& path);
 // Success too if there was no such file.
 Result<void> unlink(const std::filesystem::path& path);
+// Gives a file another name, in place of the file that had it.
+Result<void> rename(const std::filesystem::path& from, const std::filesystem::path& to);
+// Returns when the names in a directory, as they are now, are on disk.
+Result<void> sync_directory(const std::filesystem::path& path);
 // The names in a directory, in no order.
 Result<std::vector<std::string>> list(const std::filesystem::path& path);
 // Writes a small file so that readers see all of it or nothing. Leaves an existing file alone.

@@ -6,6 +6,7 @@
 #include <larder/units.hpp>
 
 #include "base/bits.hpp"
+#include "store/journal.hpp"
 #include "store/rebuild.hpp"
 
 namespace larder::store {
@@ -81,6 +82,7 @@ Result<void> create(const StoreOptions& options, Opened& store) {
   const Uuid& uuid = control->page().uuid;
   Result<Table> gen = Table::create(store.paths.gen(), k_gen_magic, uuid, geometry.gen_bytes());
   if (!gen) return gen.error();
+  if (Result<void> made = Journal::make(store.paths, *control, 1, {}, Journal::Sync::later); !made) return made;
   Result<Table> stats = Table::create(store.paths.stats(), k_stats_magic, uuid, k_stats_bytes);
   if (!stats) return stats.error();
   Result<Table> waits = Table::create(store.paths.waits(), k_waits_magic, uuid, k_waits_bytes);
@@ -105,6 +107,23 @@ bool sequence_plausible(const Control& control) {
                              [next](const SegmentEntry& entry) { return entry.last_sequence.load() < next; });
 }
 
+// In place of a journal that is lost, while the index is still known to be right: after the next restart nothing that
+// is stored now is believed.
+Result<void> begin_journal(const Paths& paths, const Control& control, Trouble& trouble) {
+  ControlPage& page = control.page();
+  trouble.note(Counter::fault_damaged_file, paths.journal(page.journal_number.load()).string(),
+               "the journal in " + paths.v1().string() +
+                   " is damaged or gone: after the next restart of the machine nothing that is stored now is found");
+  const std::uint64_t next = page.journal_number.load() + 1;
+  const JournalEntry everything{0, control.last_sequence(), JournalKind::all, 0, 0};
+  if (Result<void> made = Journal::make(paths, control, next, std::span(&everything, 1), Journal::Sync::now); !made) {
+    return made;
+  }
+  page.journal_number = next;
+  page.journal_used = 1;
+  return {};
+}
+
 // Opens what is there. False: it must be made anew.
 Result<bool> adopt(Opened& store, bool alone, Trouble& trouble) {
   Result<Control> control = Control::open(store.paths);
@@ -119,19 +138,23 @@ Result<bool> adopt(Opened& store, bool alone, Trouble& trouble) {
   if (!gen && !alone) return false;
   if (!gen) {
     // Of keys only running processes remember stamps, and there are none; of tags the records do.
+    const std::uint64_t moment = trusted ? control->last_sequence() : UINT64_MAX;
     gen = Table::create(store.paths.gen(), k_gen_magic, page.uuid, geometry.gen_bytes(),
-                        [&](std::byte* data) { invalidate_all_tags(data, geometry); });
+                        [&](std::byte* data) { invalidate_all_tags(data, geometry, moment); });
     if (!gen) return gen.error();
   }
   Result<os::Mapping> index = map_file(store.paths.index(page.index_number.load()), geometry.index_bytes());
   if (!index && !alone) return false;
   trusted = trusted && index.has_value();
   if (!trusted) {
-    if (Result<void> rebuilt = rebuild(store.paths, *control, trouble); !rebuilt) return rebuilt.error();
+    if (Result<void> rebuilt = rebuild(store.paths, *control, *gen, trouble); !rebuilt) return rebuilt.error();
     index = map_file(store.paths.index(page.index_number.load()), geometry.index_bytes());
     if (!index) return index.error();
   }
-  if (alone) tags_in(*gen, *control).settle();
+  if (trusted && !Journal::look(store.paths, *control)) {
+    if (!alone) return false;
+    if (Result<void> begun = begin_journal(store.paths, *control, trouble); !begun) return begun.error();
+  }
   Result<Table> stats = Table::open(store.paths.stats(), k_stats_magic, page.uuid, k_stats_bytes);
   if (!stats) stats = Table::create(store.paths.stats(), k_stats_magic, page.uuid, k_stats_bytes);
   if (!stats) return stats.error();
@@ -146,13 +169,16 @@ Result<bool> adopt(Opened& store, bool alone, Trouble& trouble) {
   return true;
 }
 
-// Indexes that a rebuild replaced, or did not finish.
-void delete_old_indexes(const Opened& store) {
-  const std::string current = store.paths.index(store.control.page().index_number.load()).filename().string();
+// Indexes and journals that were replaced, or not finished. REQUIRES: nobody else has the store open.
+void delete_old_files(const Opened& store) {
+  const ControlPage& page = store.control.page();
+  const std::string index = store.paths.index(page.index_number.load()).filename().string();
+  const std::string journal = store.paths.journal(page.journal_number.load()).filename().string();
   const Result<std::vector<std::string>> names = os::list(store.paths.v1());
   if (!names) return;
   for (const std::string& name : *names) {
-    if (name.starts_with("index.") && name != current) static_cast<void>(os::unlink(store.paths.v1() / name));
+    const bool old = (name.starts_with("index.") && name != index) || (name.starts_with("journal.") && name != journal);
+    if (old) static_cast<void>(os::unlink(store.paths.v1() / name));
   }
 }
 
@@ -173,7 +199,7 @@ Result<void> open_locked(const StoreOptions& options, Opened& store, Trouble& tr
   if (!adopted) {
     if (Result<void> created = create(options, store); !created) return created;
   }
-  delete_old_indexes(store);
+  if (alone) delete_old_files(store);
   ControlPage& page = store.control.page();
   if (options.limit) {
     const Geometry geometry = store.control.geometry();

@@ -241,7 +241,8 @@ TEST(StoreDamage, ADirectoryThatWasDeletedIsNotUsedAnyMore) {
 TEST(StoreDamage, DirectoriesThatMayNotBeUsedAreRefusedAndUntouched) {
   observe::Counters counters;
   const auto code_of = [&](const Directory& directory) {
-    const auto store = Store::open({directory.path(), 16 * k_mib, Verification::boot, &counters, {}});
+    const auto store =
+        Store::open({directory.path(), 16 * k_mib, Verification::boot, Durability::synced, &counters, {}});
     return store ? std::optional<Errc>() : store.error().code();
   };
   const Directory shared;
