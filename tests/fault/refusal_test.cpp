@@ -222,6 +222,32 @@ TEST(RealFileSystem, AReadOnlyOneLeavesTheMemoryTier) {
   }));
 }
 
+// A file of an image's layer is another file once it has been opened for writing: who mapped it before would never see
+// what is appended.
+TEST(RealFileSystem, AStoreOutOfAnImagesLayerShowsWhatIsAppendedToIt) {
+  test::TemporaryDirectory directory;
+  expect_zero_or_no_namespaces(in_namespace([&] {
+    if (::mount("tmpfs", directory.path().c_str(), "tmpfs", 0, "size=64m") != 0) return 77;
+    const auto part = [&](const char* name) { return (directory.path() / name).string(); };
+    for (const char* name : {"image", "changes", "work", "container"}) fs::create_directory(part(name));
+    Options options = options_for(fs::path(part("image")) / "store");
+    options.memory = 0;
+    Cache::open(options).value().put(Key{"k", 1}, std::string("from the image"));
+    const std::string layers =
+        "lowerdir=" + part("image") + ",upperdir=" + part("changes") + ",workdir=" + part("work");
+    if (::mount("overlay", part("container").c_str(), "overlay", 0, layers.c_str()) != 0) return 77;
+    options.directory = fs::path(part("container")) / "store";
+    Cache reader = Cache::open(options).value();
+    Cache writer = Cache::open(options).value();
+    if (!reader.get<std::string>(Key{"k", 1})) return 2;
+    for (const int size : {10, 100'000}) {
+      writer.put(Key{"appended", size}, std::string(static_cast<std::size_t>(size), 'x'));
+      if (!reader.get<std::string>(Key{"appended", size})) return 3;
+    }
+    return faults(reader.stats()) == 0 ? 0 : 4;
+  }));
+}
+
 TEST(RealFileSystem, ADirectoryOfSomebodyElseIsRefusedAndTheMemoryTierServes) {
   if (::geteuid() != 0) {
     std::printf("  not run here: only root can make a directory of somebody else\n");
