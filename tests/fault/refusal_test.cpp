@@ -121,9 +121,17 @@ INSTANTIATE_TEST_SUITE_P(
 // Runs `body` in a child that is root of its own user and mount namespaces, where it may mount; returns
 // its exit status, or nothing where the system allows no such namespaces.
 std::optional<int> in_namespace(const std::function<int()>& body) {
+  const uid_t user = ::geteuid();
+  const gid_t group = ::getegid();
   const pid_t child = ::fork();
   if (child == 0) {
-    const bool own = ::geteuid() == 0 ? ::unshare(CLONE_NEWNS) == 0 : ::unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0;
+    const bool own = user == 0 ? ::unshare(CLONE_NEWNS) == 0 : ::unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0;
+    if (own && user != 0) {
+      // Who has no number in a namespace owns no files there.
+      std::ofstream("/proc/self/setgroups") << "deny";
+      std::ofstream("/proc/self/uid_map") << "0 " << user << " 1";
+      std::ofstream("/proc/self/gid_map") << "0 " << group << " 1";
+    }
     if (!own || ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) ::_exit(77);
     int result = 1;
     try {
