@@ -1,5 +1,6 @@
 #include "store/opening.hpp"
 
+#include <fcntl.h>
 #include <algorithm>
 #include <system_error>
 
@@ -100,6 +101,34 @@ Result<void> create(const StoreOptions& options, Opened& store) {
   return {};
 }
 
+// Gives the files that are written through mappings real room. A copy of a store may have holes, where such a write
+// raises SIGBUS on a full disk. REQUIRES: nobody has the store open.
+Result<void> fill_holes(const Paths& paths, const Control& control) {
+  const Geometry geometry = control.geometry();
+  const std::pair<std::filesystem::path, std::uint64_t> files[] = {
+      {paths.control(), geometry.control_bytes()},
+      {paths.index(control.page().index_number.load()), geometry.index_bytes()},
+      {paths.gen(), geometry.gen_bytes()},
+      {paths.stats(), k_stats_bytes},
+      {paths.waits(), k_waits_bytes}};
+  for (const auto& [path, bytes] : files) {
+    const Result<os::File> file = os::File::open(path, O_RDWR);
+    const Result<std::uint64_t> size = file ? file->size() : Result<std::uint64_t>(file.error());
+    if (!size || *size != bytes) continue;  // who maps it says why
+    if (Result<void> filled = file->allocate(bytes); !filled) return filled;
+  }
+  return {};
+}
+
+// In an overlay, a file out of an image's layer becomes another file when it is first opened for writing, and who has
+// mapped it by then never sees what is appended. So that happens before anybody maps it.
+void make_appendable(const Paths& paths, const Control& control) {
+  for (const SegmentEntry& entry : control.segments()) {
+    if (entry.state.load() != SegmentState::open) continue;
+    static_cast<void>(os::File::open(paths.segment(entry.id.load()), O_RDWR));
+  }
+}
+
 // A sequence number that was given out must not be given out again: newer records would seem older.
 bool sequence_plausible(const Control& control) {
   const std::uint64_t next = control.page().sequence.load();
@@ -128,6 +157,9 @@ Result<void> begin_journal(const Paths& paths, const Control& control, Trouble& 
 Result<bool> adopt(Opened& store, bool alone, Trouble& trouble) {
   Result<Control> control = Control::open(store.paths);
   if (!control) return control.error();
+  if (alone) {
+    if (Result<void> filled = fill_holes(store.paths, *control); !filled) return filled.error();
+  }
   ControlPage& page = control->page();
   const os::BootId boot = os::boot_id();
   // Somebody else uses the store: then the machine has not restarted since.
@@ -155,6 +187,7 @@ Result<bool> adopt(Opened& store, bool alone, Trouble& trouble) {
     if (!alone) return false;
     if (Result<void> begun = begin_journal(store.paths, *control, trouble); !begun) return begun.error();
   }
+  if (alone) make_appendable(store.paths, *control);
   Result<Table> stats = Table::open(store.paths.stats(), k_stats_magic, page.uuid, k_stats_bytes);
   if (!stats) stats = Table::create(store.paths.stats(), k_stats_magic, page.uuid, k_stats_bytes);
   if (!stats) return stats.error();
