@@ -305,9 +305,17 @@ PutOutcome Core::publish(const Key& key, const Value& value, const Type& type, s
                                        gone);
       counters_.add(outcome.in_memory ? Counter::memory_put : Counter::not_stored_too_large);
     };
-    if (flight == nullptr) {
-      to_memory();
-    } else if (!flight->unless_overtaken(to_memory)) {
+    const auto unless_overtaken = [&](const auto& act) {
+      if (flight != nullptr) return flight->unless_overtaken(act);
+      act();
+      return true;
+    };
+    // Written through, an older value is found by other processes until this one takes its place in the store: nobody
+    // here is to see this one earlier.
+    const bool store_first = store_ && write_ == WriteMode::through;
+    if (!unless_overtaken([&] {
+          if (!store_first) to_memory();
+        })) {
       counters_.add(Counter::not_stored_superseded);
       return outcome;
     }
@@ -319,6 +327,10 @@ PutOutcome Core::publish(const Key& key, const Value& value, const Type& type, s
                                    .weight = weight,
                                    .stamp = stamp,
                                    .lease = flight == nullptr ? store::Lease() : flight->take_lease()});
+    }
+    const bool computed_but_refused = flight != nullptr && outcome.in_store == PutOutcome::Store::refused;
+    if (store_first && (outcome.in_store == PutOutcome::Store::written || computed_but_refused)) {
+      unless_overtaken(to_memory);
     }
   } catch (...) {
     // A codec that cannot weigh its value, or no memory left: the caller gets the value all the same.
@@ -356,7 +368,8 @@ PutOutcome::Store Core::to_store(Pending pending) {
 
 PutOutcome Core::put(const Key& key, const Value& value, const Type& type, const EntryOptions& options,
                      std::optional<std::uint64_t> begun) {
-  const std::uint64_t began = begun.value_or(tags().moment());
+  const std::uint64_t before = tags().moment();
+  const std::uint64_t began = begun.value_or(before);
   Terms terms = resolve(options);
   const bool keep = admitted(value, type, options, terms);
   // What the key had is gone for everybody from here on, whatever becomes of the new value: also what
@@ -365,9 +378,8 @@ PutOutcome Core::put(const Key& key, const Value& value, const Type& type, const
   std::uint64_t stamp = 0;
   if (store_) {
     write_back_->cancel(key);
-    // Not only if there is a record: one that is just being published by another process must not show either.
-    if (!keep || write_ == WriteMode::back) store_->remove(key);
-    stamp = store_->touch(key);
+    // Written through, the older value stays until the new one takes its place: a kill in between loses neither.
+    stamp = keep && write_ == WriteMode::through ? store_->touch(key) : store_->make_way(key);
   }
   if (!keep) {
     if (memory_) memory_->remove(key);
@@ -375,6 +387,10 @@ PutOutcome Core::put(const Key& key, const Value& value, const Type& type, const
   }
   const PutOutcome outcome = publish(key, with_tags(value, {began, std::move(terms.tags)}), type, terms.ttl,
                                      nanoseconds_of(terms.cost.value_or(std::chrono::nanoseconds(0))), stamp, nullptr);
+  // Another put came later, and its value may take a while yet.
+  if (outcome.in_store == PutOutcome::Store::superseded && write_ == WriteMode::through) {
+    store_->remove_older(key, before);
+  }
   const bool nowhere = outcome.in_store == PutOutcome::Store::refused && !outcome.in_memory;
   if (nowhere || (outcome.in_store == PutOutcome::Store::refused && write_ == WriteMode::through)) forget(key);
   return outcome;

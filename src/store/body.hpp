@@ -48,7 +48,11 @@ struct Store::Body {
   // The key's record, if it is fresh.
   [[nodiscard]] std::optional<Index::Hit> fresh(const Key& key, std::int64_t now_ms);
   [[nodiscard]] bool current(const RecordView& record) const;
-  bool forget(const Key& key);
+  struct Forgotten {
+    bool there;           // a lookup would have found the key
+    std::uint64_t stamp;  // that the removal made
+  };
+  Forgotten forget(const Key& key);
   Lookup answer(Index::Hit hit);
   // Whether the value is whole. An error if the system refuses to bring it in.
   Result<bool> verify_view(const Index::Hit& hit);

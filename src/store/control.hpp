@@ -103,13 +103,19 @@ class Generations {
         counters_(reinterpret_cast<Counter*>(table_.data() + geometry.gen_keys_offset()), geometry.generations()) {}
 
   [[nodiscard]] std::uint64_t stamp(const Digest& fingerprint) const noexcept {
-    return join(first(fingerprint).load(), second(fingerprint).load());
+    const std::uint32_t one = first(fingerprint).load();
+    return join(one, second(fingerprint).load());
   }
   // Returns the stamp that this change made.
   std::uint64_t bump(const Digest& fingerprint) noexcept {
-    const std::uint32_t one = first(fingerprint).fetch_add(1) + 1;
-    const std::uint32_t two = second(fingerprint).fetch_add(1) + 1;
-    return join(one, two);
+    while (true) {
+      const std::uint32_t two = second(fingerprint).fetch_add(1) + 1;
+      os::reached("store.bump.half");
+      const std::uint32_t one = first(fingerprint).fetch_add(1) + 1;
+      const std::uint64_t mine = join(one, two);
+      // Of two changes that cross, each could take itself for the later one: neither would be changed() by the other.
+      if (stamp(fingerprint) == mine) return mine;
+    }
   }
   void bump_all() noexcept { clears().fetch_add(1); }
   [[nodiscard]] std::uint64_t cleared() const noexcept { return clears().load(); }

@@ -261,13 +261,12 @@ void Index::drop_damaged(Slot& slot, std::uint64_t word) {
 }
 
 Index::ToRemove Index::begin_removal(const Key& key) {
-  generations_.bump(key.fingerprint());
+  const std::uint64_t stamp = generations_.bump(key.fingerprint());
   os::reached("store.remove.stamped");
   // Slots first: where one is cleared while this looks, it was noted before that its record is gone.
   Matches found = matches(key.fingerprint(), key.canonical());
-  ToRemove what{found.count == 0 ? 0 : found.all().back().sequence, found.any_fresh()};
-  if (control_.publishing(key.fingerprint())) what = {control_.last_sequence(), true};
-  return what;
+  if (control_.publishing(key.fingerprint())) return {control_.last_sequence(), true, stamp};
+  return {found.count == 0 ? 0 : found.all().back().sequence, found.any_fresh(), stamp};
 }
 
 bool Index::end_removal(const Key& key, std::uint64_t sequence) {
@@ -286,7 +285,7 @@ bool Index::end_removal(const Key& key, std::uint64_t sequence) {
     }
     // For those who remember: somebody may have read the new stamp and then the old value. Hidden slots
     // tell the next publisher of the key to do this, should this process die before it is done.
-    generations_.bump(key.fingerprint());
+    generations_.outdate(key.fingerprint());
     os::reached("store.remove.stamped_again");
     for (const Match& match : found.all()) Slots::drop(*match.slot, match.word);
   }

@@ -85,10 +85,11 @@ class Index {
   struct ToRemove {
     std::uint64_t until = 0;  // the highest sequence that a record of the key may have; 0: there is none
     bool fresh = false;       // unless all are known to be out of date
+    std::uint64_t stamp = 0;  // that this change made
   };
   ToRemove begin_removal(const Key& key);
-  // Clears the slots of the key that lead to records of up to that sequence, older ones first, and changes
-  // its stamp. True if there was a published one.
+  // Clears the slots of the key that lead to records of up to that sequence, older ones first, and outdates the key.
+  // True if there was a published one.
   bool end_removal(const Key& key, std::uint64_t sequence);
   [[nodiscard]] Slots& slots() noexcept { return slots_; }
   // Clears a slot whose record turned out to be damaged.

@@ -184,10 +184,10 @@ bool Store::remove(const Key& key) {
     body_->generations->bump(key.fingerprint());  // for those who have the same deleted store open
     return false;
   }
-  return body_->forget(key);
+  return body_->forget(key).there;
 }
 
-bool Store::Body::forget(const Key& key) {
+Store::Body::Forgotten Store::Body::forget(const Key& key) {
   const Index::ToRemove what = index->begin_removal(key);
   // The journal first: whoever is killed here leaves slots, by which the next one sees that there is something to
   // remove.
@@ -196,7 +196,24 @@ bool Store::Body::forget(const Key& key) {
   const bool there = index->end_removal(key, what.until);
   os::reached("store.remove.done");
   journal->sync(what.fresh ? noted : 0);
-  return there;
+  return {there, what.stamp};
+}
+
+std::uint64_t Store::make_way(const Key& key) {
+  const TellAtEnd tell(body_->trouble);
+  if (body_->displaced.load(std::memory_order_relaxed)) return touch(key);
+  const std::uint64_t removed = body_->forget(key).stamp;
+  // What only outdated the key since then was the removal itself: under the stamp of now the value is remembered.
+  const std::uint64_t now = stamp(key);
+  return overtaken(removed, now) ? removed : now;
+}
+
+void Store::remove_older(const Key& key, std::uint64_t moment) {
+  const TellAtEnd tell(body_->trouble);
+  if (body_->displaced.load(std::memory_order_relaxed)) return;
+  const Journal::Position noted = body_->journal->note_key(key_mark(key.fingerprint()), moment);
+  body_->index->end_removal(key, moment);
+  body_->journal->sync(noted);
 }
 
 void Store::clear() {

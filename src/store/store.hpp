@@ -173,6 +173,12 @@ class Store {
   // Whether a value that is to be written under `stamp` still may be, `now` being the key's stamp.
   [[nodiscard]] static bool overtaken(std::uint64_t stamp, std::uint64_t now) noexcept;
 
+  // Removes the key's record, as remove() does, and returns the stamp under which a value may take its place: if
+  // anybody else puts or removes the key after that, it must not.
+  std::uint64_t make_way(const Key& key);
+  // Removes the key's records that were begun up to that moment of tags(), and no newer one: a value that was put over
+  // them was superseded itself.
+  void remove_older(const Key& key, std::uint64_t moment);
   // Changes the stamp of the key and returns the new one: whatever any process remembers of the key, or has
   // queued for it, is out of date from here on.
   std::uint64_t touch(const Key& key) noexcept;

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <functional>
 #include <future>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -120,6 +121,101 @@ TEST_F(Race, AWrittenPutThatAnotherOneSupersedesLeavesTheOthersValue) {
     ASSERT_TRUE(seen);
     EXPECT_EQ(**seen, 2);
   }
+}
+
+TEST_F(Race, AnOverwrittenValueIsNotAnsweredThoughThePutWasSupersededByOneThatIsNotDone) {
+  Cache a = open(WriteMode::through);
+  Cache b = open(WriteMode::through);
+  const Key key{"k"};
+  a.put(key, 1);
+  std::promise<void> arrived;
+  std::promise<void> go_on;
+  std::optional<When> writing_other;
+  std::thread other;
+  const When writing("store.append.before_write", [&] {
+    writing_other.emplace("store.append.before_write", [&] {
+      arrived.set_value();
+      go_on.get_future().wait();
+    });
+    other = std::thread([&] { b.put(key, 3); });
+    arrived.get_future().wait();
+  });
+  EXPECT_EQ(a.put(key, 2).in_store, PutOutcome::Store::superseded);
+  for (Cache* cache : {&a, &b}) {
+    const auto seen = cache->get<int>(key);
+    EXPECT_TRUE(!seen || **seen != 1);
+  }
+  go_on.set_value();
+  other.join();
+}
+
+TEST_F(Race, AValueThatIsBeingWrittenIsNotSeenHereWhileTheOldOneIsSeenThere) {
+  Cache a = open(WriteMode::through);
+  Cache b = open(WriteMode::through);
+  const Key key{"k"};
+  a.put(key, 1);
+  bool here = false;
+  bool there = false;
+  const When writing("store.append.before_write", [&] {
+    const auto first = a.get<int>(key);
+    const auto then = b.get<int>(key);
+    here = first && **first == 2;
+    there = then && **then == 1;
+  });
+  a.put(key, 2);
+  EXPECT_FALSE(here && there);
+}
+
+TEST_F(Race, OfTwoValuesThatWerePutAtOnceAllSeeTheSameOne) {
+  Cache a = open(WriteMode::back);
+  Cache b = open(WriteMode::back);
+  const Key key{"k"};
+  std::promise<void> go_on;
+  std::optional<When> writing;
+  const When removing("store.remove.done", [&] {
+    b.put(key, 2);
+    b.flush();
+    writing.emplace("store.append.before_write", [&] { go_on.get_future().wait(); });
+  });
+  a.put(key, 1);  // waits to be written
+  const auto here = a.get<int>(key);
+  const auto there = b.get<int>(key);
+  EXPECT_TRUE(!here || !there || **here == **there) << **here << " here, " << **there << " there";
+  go_on.set_value();
+  a.flush();
+}
+
+// While one put is between the two halves of its stamp, another one begins and ends; neither is written meanwhile.
+class Crossing : public os::Hooks {
+ public:
+  explicit Crossing(std::function<void()> other_put) : other_put_(std::move(other_put)) { os::install(this); }
+  ~Crossing() override { os::install(nullptr); }
+  int before(os::Call /*call*/, const std::string& /*path*/) override { return 0; }
+  void reached(const char* point) override {
+    if (point == std::string_view("store.append.before_write")) written_.wait();
+    if (point == std::string_view("store.bump.half") && !crossed_.exchange(true)) other_put_();
+  }
+  void let_them_be_written() { go_on_.set_value(); }
+
+ private:
+  const std::function<void()> other_put_;
+  std::atomic<bool> crossed_ = false;
+  std::promise<void> go_on_;
+  std::shared_future<void> written_{go_on_.get_future()};
+};
+
+TEST_F(Race, OfTwoPutsWhoseStampsCrossAllSeeTheSameValue) {
+  Cache a = open(WriteMode::back);
+  Cache b = open(WriteMode::back);
+  const Key key{"k"};
+  Crossing crossing([&] { b.put(key, 2); });
+  a.put(key, 1);
+  const auto here = a.get<int>(key);
+  const auto there = b.get<int>(key);
+  EXPECT_TRUE(!here || !there || **here == **there) << **here << " here, " << **there << " there";
+  crossing.let_them_be_written();
+  a.flush();
+  b.flush();
 }
 
 TEST_F(Race, AComputationThatLandsReplacesNothingThatWasPutMeanwhile) {
