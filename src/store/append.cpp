@@ -156,17 +156,36 @@ Put Appender::append_value(const Key& key, RecordParts parts, std::span<const By
   if (const std::optional<Space::Refusal> refusal = prepare(parts)) {
     return *refusal == Space::Refusal::no_room ? Put::no_room : Put::fault;
   }
-  SegmentEntry& entry = control_.segment(segment_->slot);
-  announce(key, entry);
+  announce(key, *segment_);
   const Put put = append_shared(key, parts, value, stamp, noted);
-  entry.publishing.store(0);
+  control_.segment(segment_->slot).publishing.store(0);
   return put;
 }
 
-// A writer that is killed leaves the mark, and maybe a record that no slot leads to.
-void Appender::announce(const Key& key, SegmentEntry& entry) {
-  if (const std::uint64_t left = entry.publishing.load(); left != 0) journal_.note_key(left, control_.last_sequence());
+void Appender::announce(const Key& key, const Writable& segment) {
+  SegmentEntry& entry = control_.segment(segment.slot);
+  if (entry.publishing.load() != 0) bury(segment);
+  entry.publishing_at.store(entry.committed.load());
   entry.publishing.store(key_mark(key.fingerprint()));
+}
+
+// A writer that is killed leaves the mark, and maybe a record that no slot leads to: nobody who removes its key would
+// know of it when the mark is gone, but a rebuild would find it.
+void Appender::bury(const Writable& segment) {
+  const SegmentEntry& entry = control_.segment(segment.slot);
+  const std::uint64_t offset = entry.publishing_at.load();
+  if (offset >= entry.committed.load()) {
+    // Written whole maybe, but not committed; and this writer may die, too, before it overwrites it.
+    const Bytes zeros(k_zeros);
+    if (Result<void> wiped = segment.file.write_at(entry.committed.load(), std::span(&zeros, 1)); !wiped) {
+      trouble_.note(wiped.error(), segment.file.path());
+    }
+    return;
+  }
+  const Segments::Pin pin = segments_.pin(segment.slot);
+  const auto record = pin ? read_record(pin.bytes(), pin.seed(), offset) : std::nullopt;
+  const Location at{segment.slot, offset};
+  if (!record || !index_.slots().lead_to(record->header.fingerprint, at)) journal_.note_record(at);
 }
 
 Put Appender::append_shared(const Key& key, RecordParts& parts, std::span<const Bytes> value, std::uint64_t stamp,
@@ -194,7 +213,7 @@ Put Appender::append_single(const Key& key, RecordParts& parts, std::span<const 
   Space::Granted<Writable> leased = space_.lease_single(extent_of_parts(parts, offset).end);
   if (!leased.value) return leased.refusal == Space::Refusal::no_room ? Put::no_room : Put::fault;
   const Writable& segment = *leased.value;
-  announce(key, control_.segment(segment.slot));
+  announce(key, segment);
   parts.sequence = next_sequence();
   if (!index_.unchanged(key, stamp)) {
     space_.discard(segment);

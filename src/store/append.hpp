@@ -46,7 +46,8 @@ class Appender {
 
   Put append_single(const Key& key, RecordParts& parts, std::span<const Bytes> value, std::uint64_t stamp,
                     Journal::Position& noted);
-  void announce(const Key& key, SegmentEntry& entry);
+  void announce(const Key& key, const Writable& segment);
+  void bury(const Writable& segment);
 
   const Control& control_;
   Space& space_;

@@ -267,12 +267,12 @@ struct alignas(64) SegmentEntry {
   std::atomic<std::uint64_t> last_sequence;
   std::atomic<std::uint64_t> records;
   std::atomic<std::uint64_t> publishing;
-  std::uint64_t zero;
+  std::atomic<std::uint64_t> publishing_at;
 };
 static_assert(sizeof(SegmentEntry) == 64 && offsetof(SegmentEntry, state) == 8 && offsetof(SegmentEntry, kind) == 12 &&
               offsetof(SegmentEntry, committed) == 16 && offsetof(SegmentEntry, reserved) == 24 &&
               offsetof(SegmentEntry, last_sequence) == 32 && offsetof(SegmentEntry, records) == 40 &&
-              offsetof(SegmentEntry, publishing) == 48);
+              offsetof(SegmentEntry, publishing) == 48 && offsetof(SegmentEntry, publishing_at) == 56);
 // A key in one word that is not 0, where to take another key for it costs only time: SegmentEntry::publishing while a
 // record of the key is on its way into the segment, and the journal.
 [[nodiscard]] constexpr std::uint64_t key_mark(const Digest& fingerprint) noexcept {

@@ -154,11 +154,12 @@ Index::Published Index::publish(const Key& key, Location at, std::uint64_t seque
     for (const Match& match : there.all()) {
       if (match.sequence > sequence && is_published(match)) return Published::older;
     }
-    // First, because the slot may be taken from the older record.
+    if (!take_slot(key, pending, there, taken)) continue;
+    os::reached("store.publish.pending");
+    // From here on a rebuild finds this record, if not the older one.
     if (there.count != 0) note_older(there.any_fresh());
-    if (take_slot(key, pending, there, taken)) break;
+    break;
   }
-  os::reached("store.publish.pending");
   std::uint64_t expected = pending;
   const bool current = unchanged(key, stamp);
   // An older value may be remembered: one that was found, or, if any was ever forgotten, one that no slot leads to.

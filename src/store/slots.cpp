@@ -38,7 +38,7 @@ void Slots::clear() noexcept {
 }
 
 template <class Change>
-void Slots::each_to(const Digest& fingerprint, Location at, Change&& change) noexcept {
+void Slots::each_to(const Digest& fingerprint, Location at, Change&& change) const noexcept {
   constexpr std::uint64_t k_flags = 0xff;
   const std::uint64_t wanted = pack_slot(fingerprint, at) & ~k_flags;
   for (const std::span<Slot> bucket : buckets(fingerprint)) {
@@ -47,6 +47,12 @@ void Slots::each_to(const Digest& fingerprint, Location at, Change&& change) noe
       if ((word & ~k_flags) == wanted) change(slot, word);
     }
   }
+}
+
+bool Slots::lead_to(const Digest& fingerprint, Location at) const noexcept {
+  bool found = false;
+  each_to(fingerprint, at, [&found](const Slot&, std::uint64_t) { found = true; });
+  return found;
 }
 
 void Slots::forget(const Digest& fingerprint, Location at) noexcept {

@@ -39,6 +39,8 @@ class Slots {
   [[nodiscard]] bool fits(const Slot& slot, std::uint64_t word, const Digest& fingerprint) const noexcept;
   // An empty slot of the emptier bucket, or null.
   [[nodiscard]] Slot* find_empty(const Digest& fingerprint) const noexcept;
+  // Whether a slot, published or pending, leads to a record.
+  [[nodiscard]] bool lead_to(const Digest& fingerprint, Location at) const noexcept;
   // Fills an empty slot of an index that nobody else uses. False if both buckets are full.
   bool insert(const Digest& fingerprint, Location at) noexcept;
 
@@ -65,7 +67,7 @@ class Slots {
  private:
   // The slots that lead to a record, as change(slot, word).
   template <class Change>
-  void each_to(const Digest& fingerprint, Location at, Change&& change) noexcept;
+  void each_to(const Digest& fingerprint, Location at, Change&& change) const noexcept;
   static void unset_verified(Slot& slot, std::uint64_t word) noexcept {
     slot.compare_exchange_strong(word, word & ~k_slot_verified);
   }
