@@ -83,7 +83,7 @@ class Core {
   explicit Core(const Options& options);
 
   // Goes on without the store.
-  void degrade(Counter reason, const std::string& why);
+  void degrade(Counter reason, const Error& why);
 
   // Asks memory alone. Without an answer, `miss` says why, if memory knows more than that the key is absent.
   Answer search_memory(const Key& key, const Type& type, std::uint64_t stamp, Counter& miss);
@@ -126,7 +126,7 @@ class Core {
   observe::Counters counters_;
   const WriteMode write_;
   const std::function<void(const Event&)> on_event_;
-  std::string degraded_;  // constant after open
+  std::optional<Error> degraded_;  // why the store is not used; constant after open
 
   // Without a store, what it has: the generations of tags.
   struct LocalTags {
