@@ -59,9 +59,10 @@ Result<Cache> Cache::open(const Options& options) {
   std::error_code failed;
   const std::filesystem::path absolute = std::filesystem::absolute(resolved.directory, failed);
   if (!failed && !resolved.directory.empty()) resolved.directory = absolute;
-  Result<std::unique_ptr<detail::Core>> core = detail::Core::open(resolved);
+  const Result<os::Audience> audience = detail::audience_of(resolved.shared);
+  Result<std::unique_ptr<detail::Core>> core = detail::Core::open(resolved, audience);
   if (!core) return core.error();
-  return Cache(std::make_shared<detail::Engine>(resolved, *std::move(core)));
+  return Cache(std::make_shared<detail::Engine>(resolved, audience, *std::move(core)));
 }
 
 detail::Answer Cache::get_erased(const Key& key, const detail::Type& type) {

@@ -41,11 +41,15 @@ struct Terms {
 // Throws Error(invalid_duration) or Error(invalid_option) for options that cannot be used.
 Terms resolve(const EntryOptions& options);
 
+// Whom Options::shared names. Errc::permission: a group in which the caller is not. Not to be asked in a forked child,
+// where another thread's lock on the system's list of groups may be held for ever.
+Result<os::Audience> audience_of(const std::string& shared);
+
 // Everything of a cache that belongs to one process. Thread-safe.
 class Core {
  public:
-  // Does not fail for a store that is out of use: see `degraded`.
-  static Result<std::unique_ptr<Core>> open(const Options& options);
+  // Does not fail for a store that is out of use: see `degraded`. `audience`: of options.shared.
+  static Result<std::unique_ptr<Core>> open(const Options& options, const Result<os::Audience>& audience);
   ~Core();
   Core(const Core&) = delete;
   Core& operator=(const Core&) = delete;

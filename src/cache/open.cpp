@@ -3,9 +3,6 @@
 
 namespace larder::detail {
 
-namespace {
-
-// Whom Options::shared names.
 Result<os::Audience> audience_of(const std::string& shared) {
   if (shared.empty()) return os::Audience{};
   const std::string prefix = "group:";
@@ -26,12 +23,10 @@ Result<os::Audience> audience_of(const std::string& shared) {
   return os::Audience{*group};
 }
 
-}  // namespace
-
 Core::Core(const Options& options)
     : generation(os::fork_generation()), write_(options.write), on_event_(options.on_event) {}
 
-Result<std::unique_ptr<Core>> Core::open(const Options& options) {
+Result<std::unique_ptr<Core>> Core::open(const Options& options, const Result<os::Audience>& audience) {
   const Result<std::uint64_t> memory = options.memory.bytes(os::memory_bytes());
   if (!memory)
     return Error(memory.error().code(), std::string("memory: ") + memory.error().what(), memory.error().help());
@@ -74,7 +69,6 @@ Result<std::unique_ptr<Core>> Core::open(const Options& options) {
   }
   try {
     Result<std::unique_ptr<store::Store>> store = [&]() -> Result<std::unique_ptr<store::Store>> {
-      const Result<os::Audience> audience = audience_of(options.shared);
       if (!audience) return audience.error();
       store_options.audience = *audience;
       return store::Store::open(store_options);

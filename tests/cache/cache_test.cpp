@@ -432,6 +432,18 @@ TEST_F(CacheTest, AStoreIsUsedByThoseItWasMadeForAndTheOthersAreToldHowToOpenIt)
   EXPECT_EQ(**Cache::open(options).value().get<int>(Key{"k"}), 1);
 }
 
+TEST_F(CacheTest, AForkedChildGoesOnWithTheSharedStore) {
+  const Options options{.directory = directory() / "store", .shared = our_group(), .write = WriteMode::through};
+  Cache cache = Cache::open(options).value();
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit(cache.put(Key{"k"}, 1).in_store == PutOutcome::Store::written ? 0 : 1);
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  EXPECT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+  EXPECT_EQ(**cache.get<int>(Key{"k"}), 1);
+}
+
 TEST_F(CacheTest, WhoIsNotOfTheGroupWorksWithoutTheStoreAndIsToldWhy) {
   if (::geteuid() != 0) GTEST_SKIP() << "only root can leave its groups";
   const pid_t child = ::fork();
