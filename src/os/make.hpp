@@ -12,8 +12,8 @@ inline constexpr uid_t k_keep_owner = static_cast<uid_t>(-1);
 // A name beside `path` for what is half made.
 [[nodiscard]] std::string half_made_beside(const std::string& path);
 
-// Gives a file that is complete its name. An errno: EEXIST if the name is taken, which is left as it is. The half made
-// one is gone afterwards.
+// Gives a file or directory that is complete its name. An errno: EEXIST if the name is taken. What has it is left as it
+// is; the half made one is gone afterwards.
 [[nodiscard]] int give_name(const std::string& half_made, const std::string& path) noexcept;
 
 }  // namespace larder::os

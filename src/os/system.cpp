@@ -24,19 +24,19 @@ namespace {
 
 constexpr std::string_view k_half_made = ".larder-new-";
 
-// An errno. Replaces nothing but an empty directory that somebody else made meanwhile.
+// An errno: EEXIST if somebody else made it meanwhile. His may be in use, however empty it is.
 int make_directory(const std::string& path, const Audience& audience) {
   const std::string half_made = half_made_beside(path);
   if (::mkdir(half_made.c_str(), 0700) != 0) return errno;
   reached("os.directory.half_made");
   // The group first: to change it may take permission bits away.
-  const bool made = (!audience.group || ::lchown(half_made.c_str(), k_keep_owner, *audience.group) == 0) &&
-                    ::chmod(half_made.c_str(), audience.directory_mode()) == 0 &&
-                    ::rename(half_made.c_str(), path.c_str()) == 0;
-  const int code = errno;
-  if (made) return 0;
-  ::rmdir(half_made.c_str());
-  return code;
+  if ((audience.group && ::lchown(half_made.c_str(), k_keep_owner, *audience.group) != 0) ||
+      ::chmod(half_made.c_str(), audience.directory_mode()) != 0) {
+    const int code = errno;
+    ::rmdir(half_made.c_str());
+    return code;
+  }
+  return give_name(half_made, path);
 }
 
 // The system's entry of a group, by getgrnam_r or getgrgid_r: what `read` makes of it, or nothing.
@@ -63,8 +63,10 @@ std::string half_made_beside(const std::string& path) {
 
 int give_name(const std::string& half_made, const std::string& path) noexcept {
   if (::renameat2(AT_FDCWD, half_made.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE) == 0) return 0;
-  const int code = errno;
-  ::unlink(half_made.c_str());
+  int code = errno;
+  // A file system that cannot do that is none that a store may be on: what is made there is the directory that says so.
+  if (code == EINVAL) code = ::rename(half_made.c_str(), path.c_str()) == 0 ? 0 : errno;
+  if (code != 0) ::remove(half_made.c_str());
   return code;
 }
 
@@ -81,7 +83,8 @@ Result<void> make_directories(const std::filesystem::path& path, const Audience&
     struct stat status {};
     if (::stat(so_far.c_str(), &status) == 0) continue;
     const int code = make_directory(so_far.string(), audience);
-    if (code != 0 && code != EEXIST && code != ENOTEMPTY) return error(code, "make directory", so_far.string());
+    // Somebody else may have made it meanwhile, and even have deleted what we had half made.
+    if (code != 0 && ::stat(so_far.c_str(), &status) != 0) return error(code, "make directory", so_far.string());
   }
   struct stat status {};
   if (::stat(text.c_str(), &status) != 0) return error(errno, "make directory", text);

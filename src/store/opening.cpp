@@ -194,8 +194,8 @@ Result<bool> adopt(Opened& store, bool alone, Trouble& trouble) {
   return true;
 }
 
-// Indexes that a rebuild replaced, or did not finish, and what somebody was killed over. Only who holds the opening
-// lock makes anything here.
+// Indexes that a rebuild replaced, or did not finish, and what somebody was killed over. Files are made in here under
+// the opening lock alone; who is late to make a directory finds that it is there.
 void delete_leftovers(const Opened& store) {
   const std::string current = store.paths.index(store.control.page().index_number.load()).filename().string();
   const Result<std::vector<std::string>> names = os::list(store.paths.v1());

@@ -11,6 +11,7 @@
 #include <atomic>
 #include <cerrno>
 #include <fstream>
+#include <latch>
 #include <numeric>
 #include <set>
 #include <thread>
@@ -211,13 +212,15 @@ TEST(Audience, WhatIsThereKeepsItsModes) {
 }
 
 TEST(Audience, OfManyWhoMakeOneFileOrDirectoryAllGetTheSame) {
-  for (int round = 0; round < 20; ++round) {
+  for (int round = 0; round < 200; ++round) {
     const test::TemporaryDirectory directory;
     std::array<ino_t, 8> files{};
     std::atomic<int> failed = 0;
+    std::latch start(files.size());
     std::vector<std::thread> threads;
     for (ino_t& file : files) {
       threads.emplace_back([&] {
+        start.arrive_and_wait();
         if (!make_directories(directory.path() / "a" / "b")) ++failed;
         const Result<File> made = File::open(directory.path() / "a" / "b" / "f", O_RDWR | O_CREAT);
         if (!made || !write_once(directory.path() / "a" / "once", "text")) ++failed;

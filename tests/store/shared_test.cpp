@@ -396,6 +396,28 @@ TEST(Private, ALinkInThePlaceOfAFileIsNotFollowed) {
   EXPECT_EQ(process.get(key), "value");
 }
 
+TEST(Private, OfManyWhoMakeAStoreAtOnceAllOpenIt) {
+  for (int round = 0; round < 10; ++round) {
+    const Directory parent;
+    std::array<int, 2> start{};
+    ASSERT_EQ(::pipe(start.data()), 0);
+    std::vector<pid_t> children;
+    for (int i = 0; i < 16; ++i) {
+      children.push_back(::fork());
+      if (children.back() != 0) continue;
+      char byte = 0;
+      ::close(start[1]);
+      static_cast<void>(::read(start[0], &byte, 1));  // until nobody can write any more
+      const Opening opened(parent.path() / "store", {});
+      if (opened.error) std::fprintf(stderr, "%s\n", opened.refusal().c_str());
+      ::_exit(opened.store ? 0 : 1);
+    }
+    ::close(start[0]);
+    ::close(start[1]);
+    for (const pid_t child : children) EXPECT_TRUE(right(child));
+  }
+}
+
 TEST(Private, WhatAKilledProcessHadHalfMadeIsDeleted) {
   const Directory directory;
   Process process(directory);
