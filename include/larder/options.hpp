@@ -13,7 +13,7 @@
 namespace larder {
 
 enum class WriteMode : std::uint8_t {
-  back,     // publish to the store from a bounded queue; a put never waits for the disk
+  back,     // publish to the store from a bounded queue; only that an older value is gone is waited for (Durability)
   through,  // publish to the store before the call returns
 };
 
@@ -24,6 +24,14 @@ enum class Verification : std::uint8_t {
   boot,     // the first time any process uses it after the machine started, unless it was written since
   process,  // the first time this process uses it
   always,   // on every hit
+};
+
+// When what makes an older value disappear (a removal, an overwrite, an invalidation, a clear) is on disk, so that a
+// loss of power cannot bring the older value back. Values themselves are never waited for: the power may take the
+// newest.
+enum class Durability : std::uint8_t {
+  synced,   // before the call returns: a millisecond or a few, where there was a fresh older value
+  relaxed,  // when the system gets to it: the power may take the last half minute
 };
 
 // Something that a person should hear of: the store went out of use, a record was damaged.
@@ -57,6 +65,7 @@ struct Options {
 
   WriteMode write = WriteMode::back;
   Verification verification = Verification::boot;
+  Durability durability = Durability::synced;
 
   // --- how fast it does it ---
 

@@ -330,7 +330,9 @@ PutOutcome Core::publish(const Key& key, const Value& value, const Type& type, s
 
 PutOutcome::Store Core::to_store(Pending pending) {
   if (write_ == WriteMode::through) {
-    switch (write_to_store(*store_, counters_, pending)) {
+    const store::Put put = write_to_store(*store_, counters_, pending);
+    store_->sync();
+    switch (put) {
       case store::Put::stored:
         return PutOutcome::Store::written;
       case store::Put::superseded:
@@ -431,7 +433,11 @@ bool Core::remove(const Key& key) {
 }
 
 void Core::invalidate(std::string_view tag) {
-  tags().invalidate(store::tag_id(tag));
+  if (store_) {
+    store_->invalidate(store::tag_id(tag));
+  } else {
+    tags().invalidate(store::tag_id(tag));
+  }
   counters_.add(Counter::invalidated);
 }
 

@@ -43,6 +43,7 @@ Result<std::unique_ptr<Core>> Core::open(const Options& options, const Result<os
   store::StoreOptions store_options;
   store_options.directory = options.directory;
   store_options.verification = options.verification;
+  store_options.durability = options.durability;
   store_options.counters = &core->counters_;
   store_options.on_event = options.on_event;
   if (options.store) {

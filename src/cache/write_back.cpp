@@ -113,6 +113,8 @@ std::uint64_t WriteBack::bytes() const {
 
 void WriteBack::run(const std::stop_token& stop) {
   constexpr auto k_tick = std::chrono::seconds(1);
+  constexpr std::uint64_t k_batch = 64;  // values that share a sync
+  std::uint64_t unsynced = 0;
   writer_ = std::this_thread::get_id();
   auto next_tick = std::chrono::steady_clock::now() + k_tick;
   std::unique_lock lock(mutex_);
@@ -140,11 +142,16 @@ void WriteBack::run(const std::stop_token& stop) {
         if (is_latest()) latest_.erase(item->key);
       }
       bytes_ -= item->weight;
-      ++done_count_;
+      ++unsynced;
+      const bool sync = queue_.empty() || unsynced == k_batch;
       lock.unlock();
       item.reset();  // may be the last owner of the user's value
-      drained_.notify_all();
+      if (sync) store_.sync();
       lock.lock();
+      if (sync) {
+        done_count_ += std::exchange(unsynced, 0);
+        drained_.notify_all();
+      }
     }
     if (std::chrono::steady_clock::now() >= next_tick) {
       lock.unlock();

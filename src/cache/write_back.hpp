@@ -62,8 +62,8 @@ class WriteBack {
   // store's stamps then tell that it came too late. True if there was one.
   bool cancel(const Key& key);
   void cancel_all();
-  // Waits until everything pushed so far is written or was given up. Returns at once on the thread that writes, where
-  // a codec or a destructor of the user may call it.
+  // Waits until everything pushed so far is written, and the older values' end synced, or was given up. Returns at once
+  // on the thread that writes, where a codec or a destructor of the user may call it.
   void flush();
   [[nodiscard]] bool on_own_thread() const noexcept { return writer_.load() == std::this_thread::get_id(); }
   // Calls `visit` for what waits or is just being written, outside the lock.

@@ -196,7 +196,9 @@ Result<std::uint64_t> File::size() const {
 
 Result<void> File::allocate(std::uint64_t bytes) const {
   if (const int code = refused(Call::allocate, path_)) return error(code, "allocate", path_);
-  if (const int code = beyond_size_limit(bytes)) return error(code, "allocate", path_);
+  const Result<std::uint64_t> size_now = size();
+  if (!size_now) return size_now.error();
+  if (const int code = bytes > *size_now ? beyond_size_limit(bytes) : 0) return error(code, "allocate", path_);
   // On btrfs a block that is written again moves to a new place, which may fail however much room the
   // file has, unless copy-on-write is off. Elsewhere the flag is refused, and not needed.
   int flags = 0;
@@ -209,6 +211,12 @@ Result<void> File::allocate(std::uint64_t bytes) const {
     code = ::posix_fallocate(fd_, 0, static_cast<off_t>(bytes));
   } while (code == EINTR);
   if (code != 0) return error(code, "allocate", path_);
+  return {};
+}
+
+Result<void> File::sync() const {
+  if (const int code = refused(Call::sync, path_)) return error(code, "sync", path_);
+  if (::fdatasync(fd_) != 0) return error(errno, "sync", path_);
   return {};
 }
 

@@ -24,7 +24,20 @@
 
 namespace larder::os {
 
-enum class Call : std::uint8_t { open, read, write, allocate, map, populate, unlink, list, make_directory, lock };
+enum class Call : std::uint8_t {
+  open,
+  read,
+  write,
+  allocate,
+  map,
+  populate,
+  unlink,
+  list,
+  make_directory,
+  lock,
+  sync,
+  rename,
+};
 
 // What tests put between larder and the system. Called from any thread.
 class Hooks {
@@ -77,6 +90,8 @@ class File {
   [[nodiscard]] Result<std::uint64_t> size() const;
   // Gives the first `bytes` bytes real room on disk, so that writing through a mapping cannot fail.
   Result<void> allocate(std::uint64_t bytes) const;
+  // Returns when the file's bytes, also those written through mappings, are on disk.
+  [[nodiscard]] Result<void> sync() const;
   // Asks the system to start writing the range out, without waiting: paces large writes.
   void start_writeback(std::uint64_t offset, std::uint64_t bytes) const noexcept;
 
@@ -143,6 +158,10 @@ class LockFile {
 Result<void> make_directories(const std::filesystem::path& path, const Audience& audience = {});
 // Deletes a file, or an empty directory. Success too if there is none.
 Result<void> unlink(const std::filesystem::path& path);
+// Gives a file another name, in place of the file that had it.
+Result<void> rename(const std::filesystem::path& from, const std::filesystem::path& to);
+// Returns when the names in a directory, as they are now, are on disk.
+Result<void> sync_directory(const std::filesystem::path& path);
 // The names in a directory, in no order.
 Result<std::vector<std::string>> list(const std::filesystem::path& path);
 // Writes a small file so that readers see all of it or nothing. Leaves an existing file alone.

@@ -99,6 +99,24 @@ Result<void> unlink(const std::filesystem::path& path) {
   return {};
 }
 
+Result<void> rename(const std::filesystem::path& from, const std::filesystem::path& to) {
+  const std::string text = to.string();
+  if (const int code = refused(Call::rename, text)) return error(code, "rename", text);
+  if (::rename(from.c_str(), to.c_str()) != 0) return error(errno, "rename", text);
+  return {};
+}
+
+Result<void> sync_directory(const std::filesystem::path& path) {
+  const std::string text = path.string();
+  if (const int code = refused(Call::sync, text)) return error(code, "sync", text);
+  const int fd = ::open(text.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return error(errno, "open", text);
+  const int code = ::fsync(fd) == 0 ? 0 : errno;
+  ::close(fd);
+  if (code != 0) return error(code, "sync", text);
+  return {};
+}
+
 Result<std::vector<std::string>> list(const std::filesystem::path& path) {
   const std::string text = path.string();
   if (const int code = refused(Call::list, text)) return error(code, "list", text);

@@ -19,11 +19,11 @@ constexpr std::array<std::byte, k_record_align> k_zeros{};
 
 // Where a footer of `records` items that starts at `offset` ends, its trailer included.
 std::uint64_t sealed_end(std::uint64_t offset, std::uint64_t records) noexcept {
-  return extent_of(offset, Kind::footer, 0, 0, 0, records * sizeof(FooterItem)).end + sizeof(Trailer);
+  return extent_of(offset, 0, 0, 0, records * sizeof(FooterItem)).end + sizeof(Trailer);
 }
 
 Extent extent_of_parts(const RecordParts& parts, std::uint64_t offset) noexcept {
-  return extent_of(offset, parts.kind, parts.key.size(), parts.type.size(), parts.tags.size(), parts.value_bytes);
+  return extent_of(offset, parts.key.size(), parts.type.size(), parts.tags.size(), parts.value_bytes);
 }
 
 Result<void> write_paced(const os::File& file, std::uint64_t offset, std::span<const Bytes> pieces) {
@@ -75,13 +75,10 @@ Result<void> Appender::write(const Writable& segment, const RecordParts& parts, 
   SegmentEntry& entry = control_.segment(segment.slot);
   entry.last_sequence.store(parts.sequence, std::memory_order_relaxed);
   entry.records.store(entry.records.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-  if (parts.kind == Kind::tombstone) entry.hiding.store(parts.sequence, std::memory_order_relaxed);
   entry.committed.store(extent.end, std::memory_order_release);
   os::reached("store.append.committed");
-  if (parts.kind == Kind::value) {
-    trouble_.count(Counter::stored);
-    trouble_.count(Counter::stored_bytes, extent.end - offset);
-  }
+  trouble_.count(Counter::stored);
+  trouble_.count(Counter::stored_bytes, extent.end - offset);
   return {};
 }
 
@@ -108,13 +105,10 @@ void Appender::seal() {
   std::vector<FooterItem> items;
   std::uint64_t walked = 0;
   if (const Segments::Pin pin = segments_.pin(segment_->slot)) {
-    walked = walk_records(pin.bytes(), pin.seed(), [&items](const RecordView& record) {
-      const RecordHeader& header = record.header;
-      items.push_back({header.fingerprint, header.sequence, record.offset, header.expires_ms,
-                       static_cast<std::uint32_t>(header.kind), 0});
-    });
+    walked = walk_records(pin.bytes(), pin.seed(),
+                          [&items](const RecordView& record) { items.push_back(footer_item(record)); });
   }
-  const Extent extent = extent_of(offset, Kind::footer, 0, 0, 0, items.size() * sizeof(FooterItem));
+  const Extent extent = extent_of(offset, 0, 0, 0, items.size() * sizeof(FooterItem));
   // The trailer is the file's end, also if a writer that died left bytes beyond the footer. Without room
   // for it, or with a damaged record, there is no footer: a rebuild walks the headers instead.
   const std::uint64_t trailer_offset =
@@ -151,11 +145,12 @@ void Appender::seal() {
   segment_.reset();
 }
 
-Put Appender::append_value(const Key& key, RecordParts parts, std::span<const Bytes> value, std::uint64_t stamp) {
+Put Appender::append_value(const Key& key, RecordParts parts, std::span<const Bytes> value, std::uint64_t stamp,
+                           Journal::Position& noted) {
   const Geometry geometry = control_.geometry();
   const std::uint64_t alone_end = extent_of_parts(parts, sizeof(SegmentHeader)).end;
   if (geometry.fixed_bytes() + alone_end > control_.page().limit.load()) return Put::too_large;
-  if (alone_end >= geometry.single_bytes_min()) return append_single(key, parts, value, stamp);
+  if (alone_end >= geometry.single_bytes_min()) return append_single(key, parts, value, stamp, noted);
 
   const std::lock_guard lock(mutex_);
   if (const std::optional<Space::Refusal> refusal = prepare(parts)) {
@@ -163,19 +158,19 @@ Put Appender::append_value(const Key& key, RecordParts parts, std::span<const By
   }
   SegmentEntry& entry = control_.segment(segment_->slot);
   announce(key, entry);
-  const Put put = append_shared(key, parts, value, stamp);
+  const Put put = append_shared(key, parts, value, stamp, noted);
   entry.publishing.store(0);
   return put;
 }
 
-// A writer that is killed leaves the mark, and maybe a record that no slot leads to; the next one in the
-// segment puts its own mark there.
-void Appender::announce(const Key& key, SegmentEntry& entry) const noexcept {
-  if (entry.publishing.load() != 0) control_.note_unindexed(entry.last_sequence.load());
-  entry.publishing.store(publishing_mark(key.fingerprint()));
+// A writer that is killed leaves the mark, and maybe a record that no slot leads to.
+void Appender::announce(const Key& key, SegmentEntry& entry) {
+  if (const std::uint64_t left = entry.publishing.load(); left != 0) journal_.note_key(left, control_.last_sequence());
+  entry.publishing.store(key_mark(key.fingerprint()));
 }
 
-Put Appender::append_shared(const Key& key, RecordParts& parts, std::span<const Bytes> value, std::uint64_t stamp) {
+Put Appender::append_shared(const Key& key, RecordParts& parts, std::span<const Bytes> value, std::uint64_t stamp,
+                            Journal::Position& noted) {
   // The mark and the number first, then the question: a removal that this misses sees the mark, and gets a
   // higher number than the record.
   parts.sequence = next_sequence();
@@ -185,21 +180,16 @@ Put Appender::append_shared(const Key& key, RecordParts& parts, std::span<const 
     trouble_.note(written.error(), segment_->file.path());
     return Put::fault;
   }
-  const Index::Published published = index_.publish(key, {segment_->slot, offset}, parts.sequence, stamp);
+  const Index::Published published = index_.publish(key, {segment_->slot, offset}, parts.sequence, stamp, noted);
   os::reached("store.append.published");
-  switch (published) {
-    case Index::Published::done:
-      return Put::stored;
-    case Index::Published::withdrawn:
-      tombstone_locked(key, parts.sequence);  // a rebuild would find the record otherwise
-      return Put::superseded;
-    case Index::Published::older:
-      break;
-  }
+  if (published == Index::Published::done) return Put::stored;
+  // A rebuild would find the record otherwise.
+  noted = std::max(noted, journal_.note_key(key_mark(key.fingerprint()), parts.sequence));
   return Put::superseded;
 }
 
-Put Appender::append_single(const Key& key, RecordParts& parts, std::span<const Bytes> value, std::uint64_t stamp) {
+Put Appender::append_single(const Key& key, RecordParts& parts, std::span<const Bytes> value, std::uint64_t stamp,
+                            Journal::Position& noted) {
   const std::uint64_t offset = sizeof(SegmentHeader);
   Space::Granted<Writable> leased = space_.lease_single(extent_of_parts(parts, offset).end);
   if (!leased.value) return leased.refusal == Space::Refusal::no_room ? Put::no_room : Put::fault;
@@ -215,9 +205,10 @@ Put Appender::append_single(const Key& key, RecordParts& parts, std::span<const 
     space_.discard(segment);
     return Put::fault;
   }
-  const Index::Published published = index_.publish(key, {segment.slot, offset}, parts.sequence, stamp);
+  const Index::Published published = index_.publish(key, {segment.slot, offset}, parts.sequence, stamp, noted);
   os::reached("store.append.published");
   if (published != Index::Published::done) {
+    noted = std::max(noted, journal_.note_key(key_mark(key.fingerprint()), parts.sequence));
     space_.discard(segment);
     return Put::superseded;
   }
@@ -225,29 +216,6 @@ Put Appender::append_single(const Key& key, RecordParts& parts, std::span<const 
   control_.segment(segment.slot).state.store(SegmentState::sealed);
   space_.release(segment);
   return Put::stored;
-}
-
-std::uint64_t Appender::append_tombstone(const Key& key, std::uint64_t last) {
-  const std::lock_guard lock(mutex_);
-  return tombstone_locked(key, last);
-}
-
-std::uint64_t Appender::tombstone_locked(const Key& key, std::uint64_t last) {
-  RecordParts parts;
-  parts.kind = Kind::tombstone;
-  parts.fingerprint = key.fingerprint();
-  parts.key = key.canonical();
-  const std::optional<Space::Refusal> refusal = prepare(parts);
-  parts.sequence = next_sequence();
-  if (!refusal) {
-    const Result<void> written = write(*segment_, parts, control_.segment(segment_->slot).committed.load(), {});
-    if (written) return parts.sequence;
-    trouble_.note(written.error(), segment_->file.path());
-  }
-  // Without a tombstone only forgetting what is as old keeps the key removed after a rebuild.
-  const std::uint64_t floor = std::min(last, parts.sequence);
-  control_.raise_floor(floor);
-  return floor;
 }
 
 void Appender::give_up(std::int64_t idle_since_ns) {

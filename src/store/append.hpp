@@ -22,16 +22,14 @@ namespace larder::store {
 
 class Appender {
  public:
-  Appender(const Control& control, Space& space, Segments& segments, Index& index, Trouble& trouble)
-      : control_(control), space_(space), segments_(segments), index_(index), trouble_(trouble) {}
+  Appender(const Control& control, Space& space, Segments& segments, Index& index, Journal& journal, Trouble& trouble)
+      : control_(control), space_(space), segments_(segments), index_(index), journal_(journal), trouble_(trouble) {}
 
   // Appends and publishes a value of the key, unless the key changed since `stamp`: that is asked after
-  // the record has its sequence number, and again by Index::publish. `parts.sequence` is assigned here.
-  Put append_value(const Key& key, RecordParts parts, std::span<const Bytes> value, std::uint64_t stamp);
-  // Notes that the key is gone, so that a rebuild does not bring back records of it, of which `last` is the
-  // highest sequence. Returns the sequence up to which none will come back. If there is no room for a
-  // tombstone, the floor is raised to `last`: all that is older is lost with the next rebuild.
-  std::uint64_t append_tombstone(const Key& key, std::uint64_t last);
+  // the record has its sequence number, and again by Index::publish. `parts.sequence` is assigned here. What has to be
+  // synced before anybody relies on it is in `noted` afterwards.
+  Put append_value(const Key& key, RecordParts parts, std::span<const Bytes> value, std::uint64_t stamp,
+                   Journal::Position& noted);
   // Gives the append lease back if nothing was written since `idle_since` (monotonic).
   void give_up(std::int64_t idle_since_ns);
 
@@ -43,16 +41,18 @@ class Appender {
   // All REQUIRE mutex_.
   std::optional<Space::Refusal> prepare(const RecordParts& parts);
   void seal();
-  std::uint64_t tombstone_locked(const Key& key, std::uint64_t last);
-  Put append_shared(const Key& key, RecordParts& parts, std::span<const Bytes> value, std::uint64_t stamp);
+  Put append_shared(const Key& key, RecordParts& parts, std::span<const Bytes> value, std::uint64_t stamp,
+                    Journal::Position& noted);
 
-  Put append_single(const Key& key, RecordParts& parts, std::span<const Bytes> value, std::uint64_t stamp);
-  void announce(const Key& key, SegmentEntry& entry) const noexcept;
+  Put append_single(const Key& key, RecordParts& parts, std::span<const Bytes> value, std::uint64_t stamp,
+                    Journal::Position& noted);
+  void announce(const Key& key, SegmentEntry& entry);
 
   const Control& control_;
   Space& space_;
   Segments& segments_;
   Index& index_;
+  Journal& journal_;
   Trouble& trouble_;
   std::mutex mutex_;
   std::optional<Writable> segment_;  // guarded by mutex_

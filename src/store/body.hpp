@@ -17,19 +17,22 @@ namespace larder::store {
 // Members in the order in which each needs those above it.
 struct Store::Body {
   Body(const StoreOptions& options, observe::Counters& counters)
-      : trouble(counters, options.on_event), verification(options.verification) {}
+      : trouble(counters, options.on_event), verification(options.verification), durability(options.durability) {}
 
   Trouble trouble;
   const Verification verification;
+  const Durability durability;
   const std::uint64_t fork_generation = os::fork_generation();
   Opened files;
   std::shared_ptr<Segments> segments;
   std::optional<TagTable> tags;
   std::optional<Generations> generations;
+  std::optional<Journal> journal;
   std::optional<Index> index;
   std::optional<Space> space;
   std::optional<Appender> appender;
   std::optional<Waits> waits;
+  std::atomic<Journal::Position> due{0};  // what puts have noted
   std::atomic<std::uint64_t> retired_seen{0};
   std::atomic<std::uint64_t> cramped_seen{0};
   std::atomic<bool> displaced{false};  // the directory is no longer this store's

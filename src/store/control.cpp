@@ -79,6 +79,7 @@ Result<Control> Control::create(const Paths& paths, const Geometry& geometry, st
   page.sequence = std::uint64_t{1} << 40;
   page.next_segment_id = 1;
   page.index_number = 1;
+  page.journal_number = 1;
   page.limit = limit;
   page.floor_inverse = ~std::uint64_t{0};
   return control;
@@ -116,26 +117,11 @@ void Control::raise_floor(std::uint64_t sequence) const noexcept {
   while (now > ~sequence && !inverse.compare_exchange_weak(now, ~sequence)) continue;
 }
 
-std::uint64_t Control::unindexed() const noexcept {
-  const std::uint64_t sequence = page().unindexed.load();
-  return sequence > floor() ? sequence : 0;
-}
-
-void Control::note_unindexed(std::uint64_t sequence) const noexcept {
-  page().forgotten.store(1);
-  base::raise(page().unindexed, sequence);
-}
-
-void Control::end_unindexed() const noexcept {
-  std::uint64_t highest = UINT64_MAX;
-  page().unindexed.compare_exchange_strong(highest, last_sequence());
-}
-
 bool Control::publishing(const Digest& fingerprint) const noexcept {
   for (const SegmentEntry& entry : segments()) {
     // Entries are taken from the front: behind one that never was there is none.
     if (entry.id.load(std::memory_order_relaxed) == 0 && entry.committed.load(std::memory_order_relaxed) == 0) break;
-    if (entry.publishing.load() == publishing_mark(fingerprint)) return true;
+    if (entry.publishing.load() == key_mark(fingerprint)) return true;
   }
   return false;
 }
@@ -176,8 +162,8 @@ TagTable tags_in(const Table& gen, const Control& control) noexcept {
   return {generations_in(gen.data(), control.geometry()), control.page().sequence};
 }
 
-void invalidate_all_tags(std::byte* gen, const Geometry& geometry) noexcept {
-  for (TagTable::Counter& generation : generations_in(gen, geometry)) generation = UINT64_MAX;
+void invalidate_all_tags(std::byte* gen, const Geometry& geometry, std::uint64_t moment) noexcept {
+  for (TagTable::Counter& generation : generations_in(gen, geometry)) generation = moment;
 }
 
 }  // namespace larder::store

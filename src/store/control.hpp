@@ -29,6 +29,9 @@ struct Paths {
   [[nodiscard]] std::filesystem::path index(std::uint64_t number) const {
     return v1() / ("index." + std::to_string(number));
   }
+  [[nodiscard]] std::filesystem::path journal(std::uint64_t number) const {
+    return v1() / ("journal." + std::to_string(number));
+  }
   [[nodiscard]] std::filesystem::path segments() const { return v1() / "seg"; }
   [[nodiscard]] std::filesystem::path segment(std::uint64_t id) const { return segments() / segment_name(id); }
   [[nodiscard]] std::filesystem::path locks() const { return v1() / "locks"; }
@@ -57,22 +60,14 @@ class Control {
   }
   // REQUIRES: slot < segments().size().
   [[nodiscard]] SegmentEntry& segment(std::uint32_t slot) const noexcept { return segments()[slot]; }
-  // A rebuild ignores records of up to this sequence, so that what hid them may be forgotten. One too high
-  // costs time; one too low would bring removed values back: of its two copies the higher one counts.
+  // A rebuild ignores records of up to this sequence: something that hides one of them is not in the journal, which
+  // could not be written. One too high costs time; one too low would bring removed values back: of its two copies the
+  // higher one counts.
   [[nodiscard]] std::uint64_t floor() const noexcept;
   void raise_floor(std::uint64_t sequence) const noexcept;
   // The last sequence that was given out.
   [[nodiscard]] std::uint64_t last_sequence() const noexcept { return page().sequence.load() - 1; }
 
-  // Up to which sequence a rebuild may find records that no slot leads to, which were published once or are
-  // about to be; 0 if there are none. What is below the floor does not count: so it comes back to 0 when
-  // the segments of these records have been reclaimed.
-  [[nodiscard]] std::uint64_t unindexed() const noexcept;
-  // To be called before a slot is cleared for another reason than a newer record of its key, a removal, or
-  // a floor that was raised above it.
-  void note_unindexed(std::uint64_t sequence) const noexcept;
-  // After a note of UINT64_MAX: from here on slots are not cleared any more whatever their records are.
-  void end_unindexed() const noexcept;
   // Whether a record of the key is on its way: it may be committed before a slot leads to it.
   [[nodiscard]] bool publishing(const Digest& fingerprint) const noexcept;
   // Whether the path still leads to this store: somebody may have deleted or replaced the directory.
@@ -154,8 +149,8 @@ class Generations {
 
 // The generations of tags in `gen`, with the store's sequence numbers as the clock.
 [[nodiscard]] TagTable tags_in(const Table& gen, const Control& control) noexcept;
-// For a new `gen` of an old store, where nobody knows any more what was invalidated: whatever has a tag.
-void invalidate_all_tags(std::byte* gen, const Geometry& geometry) noexcept;
+// For a new `gen` of an old store, where nobody knows any more what was invalidated: whatever has a tag, at `moment`.
+void invalidate_all_tags(std::byte* gen, const Geometry& geometry, std::uint64_t moment) noexcept;
 
 // Makes a file of the given size with real room on disk and maps it writable. Replaces one that is there.
 Result<os::Mapping> make_mapped_file(const std::filesystem::path& path, const os::Audience& audience,

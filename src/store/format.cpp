@@ -17,6 +17,8 @@ constexpr std::uint64_t k_seed_segment_header = 2;
 constexpr std::uint64_t k_seed_trailer = 3;
 constexpr std::uint64_t k_seed_control = 4;
 constexpr std::uint64_t k_seed_table = 5;
+constexpr std::uint64_t k_seed_journal = 6;
+constexpr std::uint64_t k_seed_journal_entry = 7;
 
 constexpr std::uint64_t k_fixed_body_bytes = 16;  // cost and creation time
 
@@ -92,16 +94,15 @@ std::uint64_t stamps_bytes(std::uint64_t tag_count) noexcept {
   return tag_count == 0 ? 0 : 8 + 8 * tag_count;
 }
 
-std::uint64_t chunk_count(Kind kind, std::uint64_t value_bytes) noexcept {
-  if (kind == Kind::tombstone) return 0;
+std::uint64_t chunk_count(std::uint64_t value_bytes) noexcept {
   return std::max<std::uint64_t>(1, value_bytes / k_chunk_bytes + (value_bytes % k_chunk_bytes != 0 ? 1 : 0));
 }
 
-Extent extent_of(std::uint64_t offset, Kind kind, std::uint64_t key_bytes, std::uint64_t type_bytes,
-                 std::uint64_t tag_count, std::uint64_t value_bytes) noexcept {
+Extent extent_of(std::uint64_t offset, std::uint64_t key_bytes, std::uint64_t type_bytes, std::uint64_t tag_count,
+                 std::uint64_t value_bytes) noexcept {
   Extent extent;
   extent.body_bytes =
-      k_fixed_body_bytes + key_bytes + type_bytes + stamps_bytes(tag_count) + chunk_count(kind, value_bytes) * 8;
+      k_fixed_body_bytes + key_bytes + type_bytes + stamps_bytes(tag_count) + chunk_count(value_bytes) * 8;
   extent.value_offset = base::align_up(offset + sizeof(RecordHeader) + extent.body_bytes,
                                        value_bytes >= k_page_aligned_bytes_min ? k_page_bytes : k_record_align);
   extent.end = base::align_up(extent.value_offset + value_bytes, k_record_align);
@@ -109,8 +110,7 @@ Extent extent_of(std::uint64_t offset, Kind kind, std::uint64_t key_bytes, std::
 }
 
 std::vector<std::byte> encode_head(const RecordParts& parts, std::uint64_t seed, std::uint64_t offset) {
-  const Extent extent =
-      extent_of(offset, parts.kind, parts.key.size(), parts.type.size(), parts.tags.size(), parts.value_bytes);
+  const Extent extent = extent_of(offset, parts.key.size(), parts.type.size(), parts.tags.size(), parts.value_bytes);
   std::vector<std::byte> head(extent.value_offset - offset);
   RecordHeader header{};
   header.magic = k_record_magic;
@@ -162,14 +162,12 @@ std::optional<RecordView> read_record(Bytes segment, std::uint64_t seed, std::ui
   RecordHeader& header = record.header;
   header = load<RecordHeader>(segment, offset);
   if (header.magic != k_record_magic || header.flags != 0) return std::nullopt;
-  if (header.kind != Kind::value && header.kind != Kind::tombstone && header.kind != Kind::footer) return std::nullopt;
+  if (header.kind != Kind::value && header.kind != Kind::footer) return std::nullopt;
   if (header.key_bytes > k_key_bytes_max || (header.key_bytes == 0) != (header.kind == Kind::footer)) {
     return std::nullopt;
   }
   if (header.value_bytes > segment.size()) return std::nullopt;  // keeps the sums below from overflowing
-  if (header.kind == Kind::tombstone && header.value_bytes != 0) return std::nullopt;
-  const Extent extent =
-      extent_of(offset, header.kind, header.key_bytes, header.type_bytes, header.tag_count, header.value_bytes);
+  const Extent extent = extent_of(offset, header.key_bytes, header.type_bytes, header.tag_count, header.value_bytes);
   if (extent.body_bytes != header.body_bytes || extent.end > segment.size()) return std::nullopt;
   const std::uint64_t bound = record_seed(seed, offset);
   if (head_checksum(segment.subspan(offset, sizeof header + extent.body_bytes), bound) != header.checksum) {
@@ -187,7 +185,7 @@ std::optional<RecordView> read_record(Bytes segment, std::uint64_t seed, std::ui
   record.type = {reinterpret_cast<const char*>(type.data()), type.size()};
   record.stamps =
       segment.subspan(body + k_fixed_body_bytes + header.key_bytes + header.type_bytes, stamps_bytes(header.tag_count));
-  const std::uint64_t table_bytes = chunk_count(header.kind, header.value_bytes) * 8;
+  const std::uint64_t table_bytes = chunk_count(header.value_bytes) * 8;
   record.chunk_table = segment.subspan(body + extent.body_bytes - table_bytes, table_bytes);
   record.value = segment.subspan(extent.value_offset, header.value_bytes);
   return record;
@@ -206,6 +204,15 @@ Bytes chunk_of(Bytes value, std::uint64_t number) noexcept {
   return value.subspan(start, std::min<std::uint64_t>(k_chunk_bytes, value.size() - start));
 }
 
+FooterItem footer_item(const RecordView& record) noexcept {
+  return {record.header.fingerprint,
+          record.header.sequence,
+          record.offset,
+          record.header.expires_ms,
+          static_cast<std::uint32_t>(record.header.kind),
+          0};
+}
+
 bool valid_chunk(const RecordView& record, std::uint64_t number, Bytes chunk) noexcept {
   return chunk_checksum(base::hash128(chunk), number, record.seed) ==
          load<std::uint64_t>(record.chunk_table, number * 8);
@@ -220,7 +227,7 @@ bool valid_value(const RecordView& record, Bytes value) noexcept {
 
 std::vector<Digest> digest_chunks(std::span<const Bytes> pieces, std::uint64_t value_bytes) {
   std::vector<Digest> digests;
-  digests.reserve(chunk_count(Kind::value, value_bytes));
+  digests.reserve(chunk_count(value_bytes));
   std::size_t piece = 0;
   std::uint64_t within = 0;
   for (std::uint64_t start = 0; start < value_bytes; start += k_chunk_bytes) {
@@ -278,6 +285,37 @@ TablePage make_table_page(std::uint64_t magic, const Uuid& uuid) noexcept {
 bool valid_table_page(Bytes file, std::uint64_t magic, const Uuid& uuid) noexcept {
   const TablePage expected = make_table_page(magic, uuid);
   return file.size() >= sizeof expected && std::memcmp(file.data(), &expected, sizeof expected) == 0;
+}
+
+JournalPage make_journal_page(const Uuid& uuid, std::uint64_t number) noexcept {
+  JournalPage page{};
+  page.magic = k_journal_magic;
+  page.uuid = uuid;
+  page.number = number;
+  page.checksum = base::hash64(bytes_of(page, offsetof(JournalPage, checksum)), k_seed_journal);
+  return page;
+}
+
+std::uint64_t journal_seed(const Uuid& uuid, std::uint64_t number) noexcept {
+  return base::hash64(bytes_of(make_journal_page(uuid, number)), k_seed_journal_entry);
+}
+
+JournalEntry make_journal_entry(JournalKind kind, std::uint64_t subject, std::uint64_t until, std::uint64_t seed,
+                                std::uint64_t place) noexcept {
+  JournalEntry entry{};
+  entry.subject = subject;
+  entry.until = until;
+  entry.kind = kind;
+  entry.checksum = base::hash64(bytes_of(entry, offsetof(JournalEntry, checksum)), seed ^ place);
+  return entry;
+}
+
+JournalPlace check_journal_entry(const JournalEntry& entry, std::uint64_t seed, std::uint64_t place) noexcept {
+  constexpr JournalEntry k_empty{};
+  if (std::memcmp(&entry, &k_empty, sizeof entry) == 0) return JournalPlace::empty;
+  const JournalEntry expected = make_journal_entry(entry.kind, entry.subject, entry.until, seed, place);
+  const bool known = entry.kind >= JournalKind::key && entry.kind <= JournalKind::record;
+  return known && std::memcmp(&entry, &expected, sizeof entry) == 0 ? JournalPlace::entry : JournalPlace::damaged;
 }
 
 Geometry Geometry::for_limit(std::uint64_t limit) noexcept {

@@ -62,7 +62,7 @@ struct Trailer {
 };
 static_assert(sizeof(Trailer) == 64);
 
-enum class Kind : std::uint8_t { value = 1, tombstone = 2, footer = 3 };
+enum class Kind : std::uint8_t { value = 1, footer = 3 };
 
 struct RecordHeader {
   std::uint32_t magic;
@@ -125,8 +125,8 @@ struct Extent {
   std::uint64_t value_offset = 0;
   std::uint64_t end = 0;  // a multiple of 64
 };
-[[nodiscard]] std::uint64_t chunk_count(Kind kind, std::uint64_t value_bytes) noexcept;
-[[nodiscard]] Extent extent_of(std::uint64_t offset, Kind kind, std::uint64_t key_bytes, std::uint64_t type_bytes,
+[[nodiscard]] std::uint64_t chunk_count(std::uint64_t value_bytes) noexcept;
+[[nodiscard]] Extent extent_of(std::uint64_t offset, std::uint64_t key_bytes, std::uint64_t type_bytes,
                                std::uint64_t tag_count, std::uint64_t value_bytes) noexcept;
 
 // The bytes from the record's header to its value's start.
@@ -152,6 +152,7 @@ struct RecordView {
 [[nodiscard]] std::optional<RecordView> read_record(Bytes segment, std::uint64_t seed, std::uint64_t offset) noexcept;
 
 [[nodiscard]] Stamps stamps_of(const RecordView& record);
+[[nodiscard]] FooterItem footer_item(const RecordView& record) noexcept;
 
 // Whether chunk `number` of the record's value, whose bytes are given, is what was written.
 [[nodiscard]] bool valid_chunk(const RecordView& record, std::uint64_t number, Bytes chunk) noexcept;
@@ -236,8 +237,12 @@ struct ControlPage {
   std::atomic<std::uint64_t> floor_inverse;
   alignas(64) std::atomic<std::uint64_t> making;
   alignas(64) std::atomic<std::uint64_t> forgotten;
-  std::atomic<std::uint64_t> unindexed;
   alignas(64) std::atomic<std::uint64_t> cramped;
+  alignas(64) std::atomic<std::uint64_t> journal_number;
+  std::atomic<std::uint64_t> journal_used;
+  std::atomic<std::uint64_t> journal_count;
+  std::atomic<std::uint64_t> journal_cleared;
+  std::atomic<std::uint64_t> journal_synced;
 };
 static_assert(offsetof(ControlPage, gen_log2) == 48 && offsetof(ControlPage, checksum) == 56 &&
               offsetof(ControlPage, boot_id) == 64 && offsetof(ControlPage, sequence) == 128 &&
@@ -245,7 +250,9 @@ static_assert(offsetof(ControlPage, gen_log2) == 48 && offsetof(ControlPage, che
               offsetof(ControlPage, retired) == 320 && offsetof(ControlPage, limit) == 384 &&
               offsetof(ControlPage, floor) == 448 && offsetof(ControlPage, floor_inverse) == 456 &&
               offsetof(ControlPage, making) == 512 && offsetof(ControlPage, forgotten) == 576 &&
-              offsetof(ControlPage, unindexed) == 584 && offsetof(ControlPage, cramped) == 640 &&
+              offsetof(ControlPage, cramped) == 640 && offsetof(ControlPage, journal_number) == 704 &&
+              offsetof(ControlPage, journal_used) == 712 && offsetof(ControlPage, journal_count) == 720 &&
+              offsetof(ControlPage, journal_cleared) == 728 && offsetof(ControlPage, journal_synced) == 736 &&
               sizeof(ControlPage) <= k_page_bytes);
 
 enum class SegmentState : std::uint32_t { free = 0, open = 1, sealed = 2, retired = 3, unlinked = 4 };
@@ -259,15 +266,16 @@ struct alignas(64) SegmentEntry {
   std::atomic<std::uint64_t> reserved;
   std::atomic<std::uint64_t> last_sequence;
   std::atomic<std::uint64_t> records;
-  std::atomic<std::uint64_t> hiding;
   std::atomic<std::uint64_t> publishing;
+  std::uint64_t zero;
 };
 static_assert(sizeof(SegmentEntry) == 64 && offsetof(SegmentEntry, state) == 8 && offsetof(SegmentEntry, kind) == 12 &&
               offsetof(SegmentEntry, committed) == 16 && offsetof(SegmentEntry, reserved) == 24 &&
               offsetof(SegmentEntry, last_sequence) == 32 && offsetof(SegmentEntry, records) == 40 &&
-              offsetof(SegmentEntry, hiding) == 48 && offsetof(SegmentEntry, publishing) == 56);
-// SegmentEntry::publishing while a record of the key is on its way into the segment; otherwise it is 0.
-[[nodiscard]] constexpr std::uint64_t publishing_mark(const Digest& fingerprint) noexcept {
+              offsetof(SegmentEntry, publishing) == 48);
+// A key in one word that is not 0, where to take another key for it costs only time: SegmentEntry::publishing while a
+// record of the key is on its way into the segment, and the journal.
+[[nodiscard]] constexpr std::uint64_t key_mark(const Digest& fingerprint) noexcept {
   return fingerprint.low | 1;
 }
 
@@ -278,6 +286,45 @@ struct TablePage {
   std::uint64_t checksum;
 };
 static_assert(sizeof(TablePage) == 32);
+
+// --- the journal ---
+
+inline constexpr std::uint64_t k_journal_magic = 0x314a72656472616cULL;  // "larderJ1"
+
+// The first bytes of `journal.<n>`; entries begin at k_page_bytes.
+struct JournalPage {
+  std::uint64_t magic;
+  Uuid uuid;
+  std::uint64_t number;
+  std::uint64_t checksum;
+};
+static_assert(sizeof(JournalPage) == 40);
+
+enum class JournalKind : std::uint32_t {
+  key = 1,     // records of the key (key_mark) `subject` of up to the sequence `until` are gone
+  tag = 2,     // the tag `subject` was invalidated at the moment `until`
+  all = 3,     // all records of up to the sequence `until` are gone
+  record = 4,  // the record in the segment of id `subject` at the offset `until` is gone
+};
+
+struct JournalEntry {
+  std::uint64_t subject;
+  std::uint64_t until;
+  JournalKind kind;
+  std::uint32_t zero;
+  std::uint64_t checksum;
+};
+static_assert(sizeof(JournalEntry) == 32);
+
+[[nodiscard]] JournalPage make_journal_page(const Uuid& uuid, std::uint64_t number) noexcept;
+// Binds the checksums of entries to one file of one store.
+[[nodiscard]] std::uint64_t journal_seed(const Uuid& uuid, std::uint64_t number) noexcept;
+// Entry number `place` of its file.
+[[nodiscard]] JournalEntry make_journal_entry(JournalKind kind, std::uint64_t subject, std::uint64_t until,
+                                              std::uint64_t seed, std::uint64_t place) noexcept;
+enum class JournalPlace : std::uint8_t { entry, empty, damaged };
+[[nodiscard]] JournalPlace check_journal_entry(const JournalEntry& entry, std::uint64_t seed,
+                                               std::uint64_t place) noexcept;
 
 inline constexpr std::uint64_t k_gen_clear_offset = 64;
 inline constexpr std::uint64_t k_gen_tags_offset = k_page_bytes;
@@ -306,9 +353,14 @@ struct Geometry {
   [[nodiscard]] std::size_t generations() const noexcept { return std::size_t{1} << gen_log2; }
   [[nodiscard]] std::uint64_t gen_keys_offset() const noexcept { return k_gen_tags_offset + generations() * 8; }
   [[nodiscard]] std::uint64_t gen_bytes() const noexcept { return gen_keys_offset() + generations() * 4; }
+  // How many entries a journal has room for.
+  [[nodiscard]] std::uint64_t journal_entries() const noexcept { return std::uint64_t{2} << index_buckets_log2; }
+  [[nodiscard]] std::uint64_t journal_bytes() const noexcept {
+    return k_page_bytes + journal_entries() * sizeof(JournalEntry);
+  }
   // What the files that are not segments take.
   [[nodiscard]] std::uint64_t fixed_bytes() const noexcept {
-    return control_bytes() + index_bytes() + gen_bytes() + k_stats_bytes + k_waits_bytes;
+    return journal_bytes() + control_bytes() + index_bytes() + gen_bytes() + k_stats_bytes + k_waits_bytes;
   }
   [[nodiscard]] std::uint64_t smallest_limit() const noexcept { return fixed_bytes() + 2 * segment_bytes; }
   // Records from this size on get a segment of their own.

@@ -5,6 +5,8 @@
 #include <set>
 #include <stdexcept>
 
+#include "base/clock.hpp"
+
 namespace larder::store {
 
 namespace {
@@ -97,6 +99,7 @@ Index::Lookup Index::find_once(const Key& key, const std::array<std::span<Slot>,
       // older one when the newer one has been seen.
       if (hit.record.header.sequence > result.hit->record.header.sequence) std::swap(*result.hit, hit);
       generations_.outdate(fingerprint);
+      journal_.note_record(slot_location(hit.word));
       Slots::drop(*hit.slot, hit.word);
     }
   }
@@ -111,42 +114,55 @@ Index::Matches Index::matches(const Digest& fingerprint, Bytes key) {
       if (!slot_matches(word, fingerprint)) continue;
       Hit hit;
       std::uint64_t sequence = 0;
+      bool fresh = false;
       const Read what = read(word, hit);
       if (what == Read::found) {
         if (hit.record.header.fingerprint != fingerprint || !std::ranges::equal(hit.record.key, key)) continue;
         sequence = hit.record.header.sequence;
+        fresh = hit.record.header.expires_ms > base::wall_ms() &&
+                (hit.record.stamps.empty() || tags_.current(stamps_of(hit.record)));
       } else if (what != Read::nothing) {
         // It may be this key's and is treated as such, so it will be cleared: at worst another key's.
-        control_.note_unindexed(control_.last_sequence());
+        fresh = true;
+        journal_.note_record(slot_location(word));
       }
-      found.list[found.count++] = {&slot, word, sequence};
+      found.list[found.count++] = {&slot, word, sequence, fresh};
     }
   }
   std::ranges::sort(found.all(), {}, &Match::sequence);
   return found;
 }
 
-Index::Published Index::publish(const Key& key, Location at, std::uint64_t sequence, std::uint64_t stamp) {
+Index::Published Index::publish(const Key& key, Location at, std::uint64_t sequence, std::uint64_t stamp,
+                                Journal::Position& noted) {
   const std::uint64_t word = pack_slot(key.fingerprint(), at);
   const std::uint64_t pending = word | k_slot_pending;
   const std::uint64_t published = word | k_slot_verified;
   const auto is_published = [](const Match& match) { return (match.word & k_slot_pending) == 0; };
   Slot* taken = nullptr;
   bool others_seen = false;
+  bool older_noted = false;
+  // What is older must not come back once this record was seen, whatever becomes of it. What is out of date could do no
+  // harm but by a clock that goes back: it is not waited for.
+  const auto note_older = [&](bool fresh) {
+    others_seen = older_noted = true;
+    const Journal::Position position = journal_.note_key(key_mark(key.fingerprint()), sequence - 1);
+    if (fresh) noted = std::max(noted, position);
+  };
   while (true) {
     Matches there = matches(key.fingerprint(), key.canonical());
     for (const Match& match : there.all()) {
       if (match.sequence > sequence && is_published(match)) return Published::older;
     }
-    others_seen |= there.count != 0;
+    // First, because the slot may be taken from the older record.
+    if (there.count != 0) note_older(there.any_fresh());
     if (take_slot(key, pending, there, taken)) break;
   }
   os::reached("store.publish.pending");
   std::uint64_t expected = pending;
   const bool current = unchanged(key, stamp);
-  // There may be an older record that no slot leads to, or one that is gone and remembered by somebody.
+  // An older value may be remembered: one that was found, or, if any was ever forgotten, one that no slot leads to.
   const auto outdate_older = [&] {
-    if (others_seen || control_.unindexed() != 0) control_.segment(at.segment).hiding.store(sequence);
     if (others_seen || control_.page().forgotten.load() != 0) generations_.outdate(key.fingerprint());
   };
   // Now for older values that can be found no more, this record's slot having been theirs maybe.
@@ -160,7 +176,15 @@ Index::Published Index::publish(const Key& key, Location at, std::uint64_t seque
   os::reached("store.publish.visible");
 
   Matches others = matches(key.fingerprint(), key.canonical());
-  others_seen |= std::ranges::any_of(others.all(), [&](const Match& match) { return match.slot != taken; });
+  bool older = false;
+  bool older_fresh = false;
+  for (const Match& match : others.all()) {
+    if (match.slot == taken) continue;
+    others_seen = true;
+    older |= match.sequence < sequence;
+    older_fresh |= match.sequence < sequence && match.fresh;
+  }
+  if (older && !older_noted) note_older(older_fresh);
   // And for those that could be found until now, under a stamp of a moment ago.
   outdate_older();
   os::reached("store.publish.stamped_again");
@@ -190,14 +214,15 @@ bool Index::take_slot(const Key& key, std::uint64_t word, Matches& of_key, Slot*
   const Match victim = choose_victim(key.fingerprint());
   taken = victim.slot;
   expected = victim.word;
-  control_.note_unindexed(victim.sequence);
+  control_.page().forgotten.store(1);
+  journal_.note_record(slot_location(expected));
   if (!taken->compare_exchange_strong(expected, word)) return false;
   trouble_.count(Counter::index_evicted);
   return true;
 }
 
 Index::Match Index::choose_victim(const Digest& fingerprint) {
-  Match victim{nullptr, 0, control_.last_sequence()};
+  Match victim{nullptr, 0, 0, true};
   std::uint64_t lowest = UINT64_MAX;
   for (const std::span<Slot> bucket : slots_.buckets(fingerprint)) {
     for (Slot& slot : bucket) {
@@ -220,21 +245,29 @@ Index::Match Index::choose_victim(const Digest& fingerprint) {
     for (const Match& match : of_its_key.all()) {
       if (match.slot == victim.slot) continue;
       generations_.outdate(hit.record.header.fingerprint);
-      if (match.sequence < victim.sequence) Slots::drop(*match.slot, match.word);
+      if (match.sequence >= victim.sequence) continue;
+      journal_.note_record(slot_location(match.word));
+      Slots::drop(*match.slot, match.word);
     }
   }
   return victim;
 }
 
-std::uint64_t Index::begin_removal(const Key& key) {
+void Index::drop_damaged(Slot& slot, std::uint64_t word) {
+  // It may be whole again another time, and its key be removed before that.
+  control_.page().forgotten.store(1);
+  journal_.note_record(slot_location(word));
+  Slots::drop(slot, word);
+}
+
+Index::ToRemove Index::begin_removal(const Key& key) {
   generations_.bump(key.fingerprint());
   os::reached("store.remove.stamped");
-  // Slots first: where one is cleared while this looks, it was noted before that its record stays.
+  // Slots first: where one is cleared while this looks, it was noted before that its record is gone.
   Matches found = matches(key.fingerprint(), key.canonical());
-  std::uint64_t last = control_.unindexed();
-  if (control_.publishing(key.fingerprint())) last = std::max(last, control_.last_sequence());
-  if (found.count != 0) last = std::max(last, found.all().back().sequence);
-  return last;
+  ToRemove what{found.count == 0 ? 0 : found.all().back().sequence, found.any_fresh()};
+  if (control_.publishing(key.fingerprint())) what = {control_.last_sequence(), true};
+  return what;
 }
 
 bool Index::end_removal(const Key& key, std::uint64_t sequence) {

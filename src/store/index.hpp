@@ -13,10 +13,13 @@
 // before a published slot is cleared because of a newer record: for what was found in between. A publisher
 // that dies before that leaves two published slots; whoever meets them does the rest.
 //
+// And no older value may come back after a restart: before a slot is cleared, the journal says that its record is gone.
+//
 // Thread-safe. Publishing REQUIRES the append lease of the record's segment (else the segment could be
 // retired, its slots cleared and its place reused before the slot is set).
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <optional>
@@ -24,6 +27,7 @@
 #include <larder/key.hpp>
 
 #include "store/control.hpp"
+#include "store/journal.hpp"
 #include "store/segments.hpp"
 #include "store/slots.hpp"
 #include "store/store.hpp"
@@ -33,12 +37,14 @@ namespace larder::store {
 
 class Index {
  public:
-  Index(os::Mapping mapping, Segments& segments, const Control& control, Generations& generations,
-        Trouble& trouble) noexcept
+  Index(os::Mapping mapping, Segments& segments, const Control& control, Generations& generations, TagTable tags,
+        Journal& journal, Trouble& trouble) noexcept
       : slots_(std::move(mapping)),
         segments_(segments),
         control_(control),
         generations_(generations),
+        tags_(tags),
+        journal_(journal),
         trouble_(trouble) {}
 
   // What a slot leads to.
@@ -67,25 +73,26 @@ class Index {
     withdrawn,  // the key changed since `stamp`
   };
   // Publishes the key's record at `at`, unless a newer one is there or the key changed since `stamp`. The
-  // stamp changes if somebody may remember an older value.
-  Published publish(const Key& key, Location at, std::uint64_t sequence, std::uint64_t stamp);
+  // stamp changes if somebody may remember an older value. If there was one that was fresh, `noted` is raised to what
+  // the journal says of it.
+  Published publish(const Key& key, Location at, std::uint64_t sequence, std::uint64_t stamp, Journal::Position& noted);
   [[nodiscard]] bool unchanged(const Key& key, std::uint64_t stamp) const noexcept {
     return !Generations::changed(stamp, generations_.stamp(key.fingerprint()));
   }
 
-  // A removal has two halves, with the tombstone in between. The first one changes the key's stamp, so that
-  // nothing that was stamped before is published from here on, and returns the highest sequence that a
-  // record of the key may have, which a rebuild would bring back; 0 if there is none.
-  std::uint64_t begin_removal(const Key& key);
+  // A removal has two halves, with the journal's entry in between. The first one changes the key's stamp, so that
+  // nothing that was stamped before is published from here on, and tells what a rebuild would bring back.
+  struct ToRemove {
+    std::uint64_t until = 0;  // the highest sequence that a record of the key may have; 0: there is none
+    bool fresh = false;       // unless all are known to be out of date
+  };
+  ToRemove begin_removal(const Key& key);
   // Clears the slots of the key that lead to records of up to that sequence, older ones first, and changes
   // its stamp. True if there was a published one.
   bool end_removal(const Key& key, std::uint64_t sequence);
   [[nodiscard]] Slots& slots() noexcept { return slots_; }
   // Clears a slot whose record turned out to be damaged.
-  void drop_damaged(Slot& slot, std::uint64_t word) noexcept {
-    control_.note_unindexed(control_.last_sequence());
-    Slots::drop(slot, word);
-  }
+  void drop_damaged(Slot& slot, std::uint64_t word);
   // Follows a slot's word.
   Read read(std::uint64_t word, Hit& into);
 
@@ -98,11 +105,15 @@ class Index {
     Slot* slot;
     std::uint64_t word;
     std::uint64_t sequence;  // 0: leads nowhere
+    bool fresh;              // unless it is known to be out of date
   };
   struct Matches {
     std::array<Match, 2 * Slots::k_bucket_slots> list;
     std::size_t count = 0;
     [[nodiscard]] std::span<Match> all() & noexcept { return std::span(list).first(count); }
+    [[nodiscard]] bool any_fresh() const noexcept {
+      return std::ranges::any_of(std::span(list).first(count), &Match::fresh);
+    }
   };
   // Looks at every slot once, and says in `seen` what was in each.
   Lookup find_once(const Key& key, const std::array<std::span<Slot>, 2>& both, std::span<std::uint64_t> seen);
@@ -114,6 +125,8 @@ class Index {
   Segments& segments_;
   const Control& control_;
   Generations& generations_;
+  const TagTable tags_;
+  Journal& journal_;
   Trouble& trouble_;
 };
 

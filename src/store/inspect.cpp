@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "store/control.hpp"
+#include "store/journal.hpp"
 #include "store/slots.hpp"
 
 namespace larder::store {
@@ -144,6 +145,15 @@ Result<Verified> verify(const std::filesystem::path& directory,
     done += committed;
     if (progress) progress(done, all);
     result.segments.push_back(std::move(info));
+  }
+  // Unless it was replaced meanwhile.
+  const std::uint64_t journal = control->page().journal_number.load();
+  const bool whole_journal = Journal::read(paths, *control, journal, control->geometry().journal_entries()).whole;
+  if (!whole_journal && control->page().journal_number.load() == journal) {
+    result.damaged.push_back({paths.journal(journal).string(),
+                              0,
+                              "the journal is damaged; after the next restart nothing that is stored now is found",
+                              {}});
   }
   return result;
 }

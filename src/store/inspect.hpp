@@ -27,13 +27,13 @@ struct Damage {
 struct SegmentInfo {
   std::string file;
   std::uint64_t id = 0;
-  std::uint64_t bytes = 0;    // charged against the limit
-  std::uint64_t records = 0;  // values and tombstones
+  std::uint64_t bytes = 0;  // charged against the limit
+  std::uint64_t records = 0;
   bool sealed = false;
 };
 
 struct Verified {
-  std::uint64_t records = 0;          // values and tombstones that were read, damaged ones included
+  std::uint64_t records = 0;          // that were read, damaged ones included
   std::uint64_t damaged_records = 0;  // of these; what else is damaged is no record any more
   std::uint64_t bytes = 0;            // of all records that were read
   std::vector<SegmentInfo> segments;

@@ -1,5 +1,6 @@
 #include "store/opening.hpp"
 
+#include <fcntl.h>
 #include <algorithm>
 #include <array>
 #include <cstdio>
@@ -8,6 +9,7 @@
 #include <larder/units.hpp>
 
 #include "base/bits.hpp"
+#include "store/journal.hpp"
 #include "store/rebuild.hpp"
 
 namespace larder::store {
@@ -128,6 +130,7 @@ Result<void> create(const StoreOptions& options, Opened& store) {
   const Uuid& uuid = control->page().uuid;
   Result<Table> gen = Table::create(store.paths.gen(), audience, k_gen_magic, uuid, geometry.gen_bytes());
   if (!gen) return gen.error();
+  if (Result<void> made = Journal::make(store.paths, *control, 1, {}, Journal::Sync::later); !made) return made;
   Result<Table> stats = Table::create(store.paths.stats(), audience, k_stats_magic, uuid, k_stats_bytes);
   if (!stats) return stats.error();
   Result<Table> waits = Table::create(store.paths.waits(), audience, k_waits_magic, uuid, k_waits_bytes);
@@ -145,6 +148,34 @@ Result<void> create(const StoreOptions& options, Opened& store) {
   return {};
 }
 
+// Gives the files that are written through mappings real room. A copy of a store may have holes, where such a write
+// raises SIGBUS on a full disk. REQUIRES: nobody has the store open.
+Result<void> fill_holes(const Paths& paths, const Control& control) {
+  const Geometry geometry = control.geometry();
+  const std::pair<std::filesystem::path, std::uint64_t> files[] = {
+      {paths.control(), geometry.control_bytes()},
+      {paths.index(control.page().index_number.load()), geometry.index_bytes()},
+      {paths.gen(), geometry.gen_bytes()},
+      {paths.stats(), k_stats_bytes},
+      {paths.waits(), k_waits_bytes}};
+  for (const auto& [path, bytes] : files) {
+    const Result<os::File> file = os::File::open(path, O_RDWR);
+    const Result<std::uint64_t> size = file ? file->size() : Result<std::uint64_t>(file.error());
+    if (!size || *size != bytes) continue;  // who maps it says why
+    if (Result<void> filled = file->allocate(bytes); !filled) return filled;
+  }
+  return {};
+}
+
+// In an overlay, a file out of an image's layer becomes another file when it is first opened for writing, and who has
+// mapped it by then never sees what is appended. So that happens before anybody maps it.
+void make_appendable(const Paths& paths, const Control& control) {
+  for (const SegmentEntry& entry : control.segments()) {
+    if (entry.state.load() != SegmentState::open) continue;
+    static_cast<void>(os::File::open(paths.segment(entry.id.load()), O_RDWR));
+  }
+}
+
 // A sequence number that was given out must not be given out again: newer records would seem older.
 bool sequence_plausible(const Control& control) {
   const std::uint64_t next = control.page().sequence.load();
@@ -152,10 +183,30 @@ bool sequence_plausible(const Control& control) {
                              [next](const SegmentEntry& entry) { return entry.last_sequence.load() < next; });
 }
 
+// In place of a journal that is lost, while the index is still known to be right: after the next restart nothing that
+// is stored now is believed.
+Result<void> begin_journal(const Paths& paths, const Control& control, Trouble& trouble) {
+  ControlPage& page = control.page();
+  trouble.note(Counter::fault_damaged_file, paths.journal(page.journal_number.load()).string(),
+               "the journal in " + paths.v1().string() +
+                   " is damaged or gone: after the next restart of the machine nothing that is stored now is found");
+  const std::uint64_t next = page.journal_number.load() + 1;
+  const JournalEntry everything{0, control.last_sequence(), JournalKind::all, 0, 0};
+  if (Result<void> made = Journal::make(paths, control, next, std::span(&everything, 1), Journal::Sync::now); !made) {
+    return made;
+  }
+  page.journal_number = next;
+  page.journal_used = 1;
+  return {};
+}
+
 // Opens what is there. False: it must be made anew.
 Result<bool> adopt(Opened& store, bool alone, Trouble& trouble) {
   Result<Control> control = Control::open(store.paths);
   if (!control) return control.error();
+  if (alone) {
+    if (Result<void> filled = fill_holes(store.paths, *control); !filled) return filled.error();
+  }
   ControlPage& page = control->page();
   const os::BootId boot = os::boot_id();
   // Somebody else uses the store: then the machine has not restarted since.
@@ -167,19 +218,24 @@ Result<bool> adopt(Opened& store, bool alone, Trouble& trouble) {
   if (!gen && !alone) return false;
   if (!gen) {
     // Of keys only running processes remember stamps, and there are none; of tags the records do.
+    const std::uint64_t moment = trusted ? control->last_sequence() : UINT64_MAX;
     gen = Table::create(store.paths.gen(), audience, k_gen_magic, page.uuid, geometry.gen_bytes(),
-                        [&](std::byte* data) { invalidate_all_tags(data, geometry); });
+                        [&](std::byte* data) { invalidate_all_tags(data, geometry, moment); });
     if (!gen) return gen.error();
   }
   Result<os::Mapping> index = map_file(store.paths.index(page.index_number.load()), geometry.index_bytes());
   if (!index && !alone) return false;
   trusted = trusted && index.has_value();
   if (!trusted) {
-    if (Result<void> rebuilt = rebuild(store.paths, *control, trouble); !rebuilt) return rebuilt.error();
+    if (Result<void> rebuilt = rebuild(store.paths, *control, *gen, trouble); !rebuilt) return rebuilt.error();
     index = map_file(store.paths.index(page.index_number.load()), geometry.index_bytes());
     if (!index) return index.error();
   }
-  if (alone) tags_in(*gen, *control).settle();
+  if (trusted && !Journal::look(store.paths, *control)) {
+    if (!alone) return false;
+    if (Result<void> begun = begin_journal(store.paths, *control, trouble); !begun) return begun.error();
+  }
+  if (alone) make_appendable(store.paths, *control);
   Result<Table> stats = Table::open(store.paths.stats(), k_stats_magic, page.uuid, k_stats_bytes);
   if (!stats) stats = Table::create(store.paths.stats(), audience, k_stats_magic, page.uuid, k_stats_bytes);
   if (!stats) return stats.error();
@@ -194,15 +250,18 @@ Result<bool> adopt(Opened& store, bool alone, Trouble& trouble) {
   return true;
 }
 
-// Indexes that a rebuild replaced, or did not finish, and what somebody was killed over. Files are made in here under
-// the opening lock alone; who is late to make a directory finds that it is there.
-void delete_leftovers(const Opened& store) {
-  const std::string current = store.paths.index(store.control.page().index_number.load()).filename().string();
+// Indexes and journals that were replaced, or not finished, and what somebody was killed over. REQUIRES: nobody else
+// has the store open. Who is late to make a directory in here finds that it is there.
+void delete_old_files(const Opened& store) {
+  const ControlPage& page = store.control.page();
+  const std::string index = store.paths.index(page.index_number.load()).filename().string();
+  const std::string journal = store.paths.journal(page.journal_number.load()).filename().string();
   const Result<std::vector<std::string>> names = os::list(store.paths.v1());
   if (!names) return;
   for (const std::string& name : *names) {
-    const bool old_index = name.starts_with("index.") && name != current;
-    if (old_index || os::half_made(name)) static_cast<void>(os::unlink(store.paths.v1() / name));
+    const bool old = os::half_made(name) || (name.starts_with("index.") && name != index) ||
+                     (name.starts_with("journal.") && name != journal);
+    if (old) static_cast<void>(os::unlink(store.paths.v1() / name));
   }
 }
 
@@ -223,7 +282,7 @@ Result<void> open_locked(const StoreOptions& options, Opened& store, Trouble& tr
   if (!adopted) {
     if (Result<void> created = create(options, store); !created) return created;
   }
-  delete_leftovers(store);
+  if (alone) delete_old_files(store);
   ControlPage& page = store.control.page();
   if (options.limit) {
     const Geometry geometry = store.control.geometry();

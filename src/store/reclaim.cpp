@@ -104,8 +104,6 @@ void Space::drop_lease(std::uint32_t slot) {
 
 void Space::retire(std::uint32_t slot) {
   SegmentEntry& entry = control_.segment(slot);
-  // A rebuild must not bring back what a tombstone or a newer record in this segment hides.
-  control_.raise_floor(entry.last_sequence.load());
   control_.page().forgotten.store(1);
   entry.state.store(SegmentState::retired);
   control_.page().retired.fetch_add(1);
@@ -269,7 +267,7 @@ Space::Granted<Writable> Space::make_segment(SegmentKind kind, std::uint64_t byt
   entry.committed.store(sizeof header);
   entry.last_sequence.store(0);
   entry.records.store(0);
-  entry.hiding.store(0);
+  entry.publishing.store(0);
   entry.state.store(SegmentState::open);
   control_.page().making.store(0);
   os::reached("store.segment.listed");
@@ -297,7 +295,6 @@ void Space::release(const Writable& segment) {
 
 void Space::discard(const Writable& segment) {
   const Budget budget(*this);
-  control_.segment(segment.slot).last_sequence.store(0);
   if (budget) retire(segment.slot);
   drop_lease(segment.slot);
   if (budget) finish(segment.slot);

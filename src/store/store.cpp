@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "base/atomic.hpp"
 #include "base/bits.hpp"
 #include "base/clock.hpp"
 #include "store/body.hpp"
@@ -36,9 +37,11 @@ Result<std::unique_ptr<Store>> Store::open(const StoreOptions& options) {
   body->segments = *std::move(segments);
   body->tags.emplace(tags_in(opened.gen, opened.control));
   body->generations.emplace(std::move(opened.gen), opened.control.geometry());
-  body->index.emplace(std::move(opened.index), *body->segments, opened.control, *body->generations, body->trouble);
+  body->journal.emplace(opened.paths, opened.control, opened.leases, body->trouble, body->durability);
+  body->index.emplace(std::move(opened.index), *body->segments, opened.control, *body->generations, *body->tags,
+                      *body->journal, body->trouble);
   body->space.emplace(opened.paths, opened.control, opened.leases, *body->segments, *body->index, body->trouble);
-  body->appender.emplace(opened.control, *body->space, *body->segments, *body->index, body->trouble);
+  body->appender.emplace(opened.control, *body->space, *body->segments, *body->index, *body->journal, body->trouble);
   body->waits.emplace(std::move(opened.waits), opened.leases);
   body->space->settle();
   return std::unique_ptr<Store>(new Store(std::move(body)));
@@ -162,10 +165,17 @@ Put Store::put(const Key& key, const Meta& meta, std::span<const Bytes> value, s
   parts.type = std::string_view(meta.type).substr(0, k_type_bytes_max);
   parts.value_bytes = value_bytes;
   parts.chunks = chunks;
-  const Put put = body_->appender->append_value(key, parts, value, stamp);
+  Journal::Position noted = 0;
+  const Put put = body_->appender->append_value(key, parts, value, stamp, noted);
+  base::raise(body_->due, noted);
   // The older value must not stand for the newer one that was refused.
   if (put == Put::too_large || put == Put::no_room || put == Put::fault) body_->forget(key);
   return put;
+}
+
+void Store::sync() {
+  const TellAtEnd tell(body_->trouble);
+  if (!body_->displaced.load(std::memory_order_relaxed)) body_->journal->sync(body_->due.load());
 }
 
 bool Store::remove(const Key& key) {
@@ -178,13 +188,14 @@ bool Store::remove(const Key& key) {
 }
 
 bool Store::Body::forget(const Key& key) {
-  const std::uint64_t last = index->begin_removal(key);
-  // The tombstone first: whoever is killed here leaves slots, by which the next one sees that there is
-  // something to remove.
-  const std::uint64_t removed = last == 0 ? 0 : appender->append_tombstone(key, last);
+  const Index::ToRemove what = index->begin_removal(key);
+  // The journal first: whoever is killed here leaves slots, by which the next one sees that there is something to
+  // remove.
+  const Journal::Position noted = what.until == 0 ? 0 : journal->note_key(key_mark(key.fingerprint()), what.until);
   os::reached("store.remove.written");
-  const bool there = index->end_removal(key, removed);
+  const bool there = index->end_removal(key, what.until);
   os::reached("store.remove.done");
+  journal->sync(what.fresh ? noted : 0);
   return there;
 }
 
@@ -193,18 +204,24 @@ void Store::clear() {
   body_->generations->bump_all();
   if (body_->displaced.load(std::memory_order_relaxed)) return;
   os::reached("store.clear.stamped");
-  // Numbers given out from here on belong to values that were stamped after the clear, or are withdrawn.
   const Control& control = body_->files.control;
-  control.raise_floor(control.page().sequence.fetch_add(1));
-  os::reached("store.clear.floored");
-  // Slots of records that are above the floor already may be cleared, too.
-  control.note_unindexed(UINT64_MAX);
+  control.page().forgotten.store(1);
   body_->index->slots().clear();
-  control.end_unindexed();
+  // Numbers given out from here on belong to values that were stamped after the clear, or are withdrawn. Some older
+  // ones do, too, and are lost with the next restart if their slots were not cleared by now.
+  const Journal::Position noted = body_->journal->note_all(control.page().sequence.fetch_add(1));
+  os::reached("store.clear.written");
   body_->generations->bump_all();
   os::reached("store.clear.cleared");
   body_->appender->give_up(INT64_MAX);
   body_->space->retire_all();
+  body_->journal->sync(noted);
+}
+
+void Store::invalidate(TagId tag) {
+  const TellAtEnd tell(body_->trouble);
+  const std::uint64_t moment = body_->tags->invalidate(tag);
+  if (!body_->displaced.load(std::memory_order_relaxed)) body_->journal->sync(body_->journal->note_tag(tag, moment));
 }
 
 TagTable Store::tags() const noexcept {
@@ -278,6 +295,7 @@ void Store::maintain() {
   const std::uint64_t cramped = body_->files.control.page().cramped.load();
   if (body_->cramped_seen.exchange(cramped) != cramped) body_->segments->close_idle();
   body_->segments->close_retired();
+  body_->journal->maintain();
 }
 
 void Store::check() {

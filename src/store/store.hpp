@@ -49,6 +49,7 @@ struct StoreOptions {
   std::filesystem::path directory;
   std::optional<std::uint64_t> limit;  // bytes; unset: the existing store's, or k_limit_default
   Verification verification = Verification::boot;
+  Durability durability = Durability::synced;
   observe::Counters* counters = nullptr;            // required; outlives the store
   std::function<void(const Event&)> on_event = {};  // may be empty; called outside every lock
   os::Audience audience = {};                       // of the store: one that is there has to be of the same
@@ -151,19 +152,24 @@ class Store {
   // Appends a record and publishes it, unless stamp(key) is no longer `stamp`: a value that waited to be
   // written must not come back after its key was removed meanwhile. The value is the pieces one after
   // the other. A put that is refused for another reason removes the older record of the key: it must not
-  // stand for the newer value.
+  // stand for the newer value. That a fresh older value is gone survives a loss of power only after sync().
   Put put(const Key& key, const Meta& meta, std::span<const Bytes> value, std::uint64_t stamp);
 
+  // Returns when no loss of power can bring back what this process has put something over.
+  void sync();
+
   // Removes the key's record. True if a lookup would have found one. Other processes' stamps of the key
-  // change before this returns.
+  // change before this returns; no loss of power brings the record back after that.
   bool remove(const Key& key);
   void clear();
 
   // Counts the changes of the key (put, put over an older record, remove, clear) by any process. Keys share
   // counters, so a stamp may change without cause, never stay the same despite one. A wait-free load.
   [[nodiscard]] std::uint64_t stamp(const Key& key) const noexcept;
-  // The generations of tags. Lives as long as the store.
+  // The generations of tags, to be read: invalidate() changes them. Lives as long as the store.
   [[nodiscard]] TagTable tags() const noexcept;
+  // Puts every record of the tag out of date, for good as remove() does.
+  void invalidate(TagId tag);
   // How often the store was cleared, by any process.
   [[nodiscard]] std::uint64_t clears() const noexcept;
   // Whether a value that is to be written under `stamp` still may be, `now` being the key's stamp.

@@ -46,10 +46,14 @@ class TagTable {
   // The last moment that was given out.
   [[nodiscard]] std::uint64_t moment() const noexcept { return clock_->load() - 1; }
 
-  void invalidate(TagId tag) noexcept {
+  // Returns the moment of it.
+  std::uint64_t invalidate(TagId tag) noexcept {
     const std::uint64_t now = clock_->fetch_add(1);
-    base::raise(generation(tag), now);
+    note(tag, now);
+    return now;
   }
+  // The tag was invalidated at that moment.
+  void note(TagId tag, std::uint64_t moment) noexcept { base::raise(generation(tag), moment); }
 
   [[nodiscard]] bool current(const Stamps& stamps) const noexcept {
     return std::ranges::none_of(stamps.tags, [&](TagId tag) { return generation(tag).load() > stamps.begun; });

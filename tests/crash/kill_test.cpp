@@ -4,8 +4,12 @@
 // key, the number of the operation that was last *begun* and of the one that was last *done*. A lookup
 // that starts when `d` was done and ends when `b` was begun must see the outcome of one of d…b.
 //
-// Operation n on a key is a removal if n % 7 == 0, else a put of value_of(key, n). Operation 0 is
-// "never put". A key has one writer at a time; the next one goes on after the number last begun.
+// Operation n on a key is a removal if n % 7 == 0, an invalidation of its tag if n % 7 == 3, else a put of
+// value_of(key, n), which expires soon if n % 7 == 5. Operation 0 is "never put". A key has one writer at a time; the
+// next one goes on after the number last begun.
+//
+// Now and then everybody stops and the machine seems to restart: the next one rebuilds the store from its segments and
+// its journal, and the same holds.
 #include <gtest/gtest.h>
 
 #include <sys/mman.h>
@@ -20,10 +24,13 @@
 #include <random>
 #include <set>
 #include <thread>
+#include <vector>
 
 #include <larder/larder.hpp>
 
+#include "base/clock.hpp"
 #include "os/os.hpp"
+#include "store/control.hpp"
 #include "store/inspect.hpp"
 #include "support/roles.hpp"
 #include "support/temporary_directory.hpp"
@@ -44,6 +51,7 @@ struct Oracle {
   struct Operations {
     std::atomic<std::uint64_t> begun{0};
     std::atomic<std::uint64_t> done{0};
+    std::atomic<std::int64_t> expired_ms{0};  // by then what expires, of the operation last done, has expired
   };
   std::array<Operations, k_keys> keys;
   std::atomic<std::uint64_t> lookups{0};
@@ -70,8 +78,25 @@ class Shared {
   T* object_;
 };
 
-bool is_removal(std::uint64_t operation) {
-  return operation % 7 == 0;
+enum class Act : std::uint8_t { put, put_that_expires, remove, invalidate };
+
+Act act_of(std::uint64_t operation) {
+  switch (operation % 7) {
+    case 0:
+      return Act::remove;
+    case 3:
+      return Act::invalidate;
+    case 5:
+      return Act::put_that_expires;
+    default:
+      return Act::put;
+  }
+}
+
+constexpr auto k_soon = 20ms;
+
+std::string tag_of(std::uint64_t key) {
+  return "tag of " + std::to_string(key);
 }
 
 std::string value_of(std::uint64_t key, std::uint64_t operation) {
@@ -88,13 +113,17 @@ Cache open(const std::filesystem::path& directory, const std::string& limit, con
 // Looks the key up and compares with the oracle. `may_vanish`: the store is small and reclaims.
 void look(Cache& cache, Oracle& oracle, std::uint64_t key, bool may_vanish) {
   const std::uint64_t done = oracle.keys[key].done.load();
+  const bool expired = base::wall_ms() > oracle.keys[key].expired_ms.load();
   const auto found = cache.get<std::string_view>(Key{"k", key});
   const std::uint64_t begun = oracle.keys[key].begun.load();
+  const auto explains = [&](std::uint64_t n) {
+    const Act act = act_of(n);
+    const bool put = n != 0 && (act == Act::put || act == Act::put_that_expires);
+    if (!found) return !put || act == Act::put_that_expires || may_vanish;
+    return put && **found == value_of(key, n) && !(act == Act::put_that_expires && n == done && expired);
+  };
   bool right = false;
-  for (std::uint64_t n = done; n <= begun && !right; ++n) {
-    const bool absent = n == 0 || is_removal(n);
-    right = found ? !absent && **found == value_of(key, n) : absent || may_vanish;
-  }
+  for (std::uint64_t n = done; n <= begun && !right; ++n) right = explains(n);
   oracle.lookups.fetch_add(1, std::memory_order_relaxed);
   if (!right) {
     oracle.failures.fetch_add(1);
@@ -153,11 +182,21 @@ void write(Cache& cache, Oracle& oracle, std::uint64_t first, std::uint64_t step
     Oracle::Operations& operations_of_key = oracle.keys[key];
     const std::uint64_t n = operations_of_key.begun.load() + 1;
     operations_of_key.begun.store(n);
-    if (is_removal(n)) {
-      cache.remove(Key{"k", key});
-    } else {
-      cache.put<std::string_view>(Key{"k", key}, value_of(key, n));
+    switch (act_of(n)) {
+      case Act::remove:
+        cache.remove(Key{"k", key});
+        break;
+      case Act::invalidate:
+        cache.invalidate(tag_of(key));
+        break;
+      case Act::put:
+        cache.put<std::string_view>(Key{"k", key}, value_of(key, n), {.tags = {tag_of(key)}});
+        break;
+      case Act::put_that_expires:
+        cache.put<std::string_view>(Key{"k", key}, value_of(key, n), {.ttl = k_soon, .tags = {tag_of(key)}});
+        break;
     }
+    operations_of_key.expired_ms.store(base::wall_ms() + k_soon.count());
     operations_of_key.done.store(n);
   }
 }
@@ -211,16 +250,10 @@ class Stage {
   void run(const std::string& limit, bool may_vanish, int kills_wanted) {
     const std::set<std::string> points = named_points(limit);
     ASSERT_GE(points.size(), 6U) << "the store names its points";
-    std::vector<pid_t> readers;
-    for (const int memory : {0, 4 << 20}) {
-      readers.push_back(fork_child([&] {
-        Cache cache = open(directory_.path(), limit, Size(memory));
-        std::mt19937_64 random(static_cast<std::uint64_t>(memory) + 1);
-        while (!oracle_->stop.load()) look(cache, *oracle_, random() % k_keys, may_vanish);
-      }));
-    }
+    start_readers(limit, may_vanish);
     std::mt19937_64 random(20);
     int kills = 0;
+    std::uint64_t restarts = 0;
     std::map<std::string, int> kills_at;
     auto point = points.begin();
     for (int round = 0; kills < kills_wanted && round < 4 * kills_wanted; ++round) {
@@ -251,23 +284,31 @@ class Stage {
           EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << "a writer ended with wait status " << status;
         }
       }
-      // Whoever opens the store next finds everything, without rebuilding.
+      // Whoever opens the store next finds everything, without rebuilding unless the machine was restarted.
       if (round % 16 == 0) {
+        const bool restart = round % 64 == 48;
+        if (restart) {
+          stop_readers();
+          store::Control::open({directory_.path()}).value().page().boot_id[0] ^= std::byte{1};
+        }
         const pid_t checker = fork_child([&] {
           Cache cache = open(directory_.path(), limit, Size(0));
           for (std::uint64_t key = 0; key < k_keys; ++key) look(cache, *oracle_, key, may_vanish);
-          if (cache.stats()[Counter::rebuilt] != 0) throw std::runtime_error("the store was rebuilt in the same boot");
+          const std::uint64_t rebuilt = cache.stats()[Counter::rebuilt];
+          if (rebuilt != (restart ? 1U : 0U)) {
+            throw std::runtime_error("the store was rebuilt " + std::to_string(rebuilt) + " times");
+          }
         });
         const int status = wait_for(checker, "a checker");
         EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+        if (restart) {
+          ++restarts;
+          start_readers(limit, may_vanish);
+        }
       }
       if (oracle_->failures.load() != 0) break;
     }
-    oracle_->stop.store(true);
-    for (const pid_t reader : readers) {
-      const int status = wait_for(reader, "a reader");
-      EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << "a reader ended with wait status " << status;
-    }
+    stop_readers();
     // Opening makes up for what was killed half way.
     wait_for(fork_child([&] { open(directory_.path(), limit, Size(0)); }), "the last one");
     EXPECT_EQ(store::check(directory_.path()).value(), std::vector<std::string>{});
@@ -275,11 +316,31 @@ class Stage {
     EXPECT_GE(kills, kills_wanted);
     EXPECT_GT(oracle_->lookups.load(), static_cast<std::uint64_t>(kills_wanted));
     for (const auto& [name, count] : kills_at) std::printf("  %5d kills at %s\n", count, name.c_str());
-    std::printf("  %d kills, %llu lookups meanwhile\n", kills,
-                static_cast<unsigned long long>(oracle_->lookups.load()));
+    std::printf("  %d kills and %llu restarts, %llu lookups meanwhile\n", kills,
+                static_cast<unsigned long long>(restarts), static_cast<unsigned long long>(oracle_->lookups.load()));
   }
 
  private:
+  void start_readers(const std::string& limit, bool may_vanish) {
+    oracle_->stop.store(false);
+    for (const int memory : {0, 4 << 20}) {
+      readers_.push_back(fork_child([&] {
+        Cache cache = open(directory_.path(), limit, Size(memory));
+        std::mt19937_64 random(static_cast<std::uint64_t>(memory) + 1);
+        while (!oracle_->stop.load()) look(cache, *oracle_, random() % k_keys, may_vanish);
+      }));
+    }
+  }
+  void stop_readers() {
+    oracle_->stop.store(true);
+    for (const pid_t reader : readers_) {
+      const int status = wait_for(reader, "a reader");
+      EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << "a reader ended with wait status " << status;
+    }
+    readers_.clear();
+  }
+
+  std::vector<pid_t> readers_;
   Shared<Oracle> oracle_;
   test::TemporaryDirectory directory_;
 };

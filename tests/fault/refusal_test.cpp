@@ -121,9 +121,17 @@ INSTANTIATE_TEST_SUITE_P(
 // Runs `body` in a child that is root of its own user and mount namespaces, where it may mount; returns
 // its exit status, or nothing where the system allows no such namespaces.
 std::optional<int> in_namespace(const std::function<int()>& body) {
+  const uid_t user = ::geteuid();
+  const gid_t group = ::getegid();
   const pid_t child = ::fork();
   if (child == 0) {
-    const bool own = ::geteuid() == 0 ? ::unshare(CLONE_NEWNS) == 0 : ::unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0;
+    const bool own = user == 0 ? ::unshare(CLONE_NEWNS) == 0 : ::unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0;
+    if (own && user != 0) {
+      // Who has no number in a namespace owns no files there.
+      std::ofstream("/proc/self/setgroups") << "deny";
+      std::ofstream("/proc/self/uid_map") << "0 " << user << " 1";
+      std::ofstream("/proc/self/gid_map") << "0 " << group << " 1";
+    }
     if (!own || ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) ::_exit(77);
     int result = 1;
     try {
@@ -219,6 +227,32 @@ TEST(RealFileSystem, AReadOnlyOneLeavesTheMemoryTier) {
     if (!computes(cache, 0, 10, 1'000)) return 3;
     const Stats stats = cache.stats();
     return !stats.degraded.empty() && stats[Counter::fault_permission] > 0 ? 0 : 4;
+  }));
+}
+
+// A file of an image's layer is another file once it has been opened for writing: who mapped it before would never see
+// what is appended.
+TEST(RealFileSystem, AStoreOutOfAnImagesLayerShowsWhatIsAppendedToIt) {
+  test::TemporaryDirectory directory;
+  expect_zero_or_no_namespaces(in_namespace([&] {
+    if (::mount("tmpfs", directory.path().c_str(), "tmpfs", 0, "size=64m") != 0) return 77;
+    const auto part = [&](const char* name) { return (directory.path() / name).string(); };
+    for (const char* name : {"image", "changes", "work", "container"}) fs::create_directory(part(name));
+    Options options = options_for(fs::path(part("image")) / "store");
+    options.memory = 0;
+    Cache::open(options).value().put(Key{"k", 1}, std::string("from the image"));
+    const std::string layers =
+        "lowerdir=" + part("image") + ",upperdir=" + part("changes") + ",workdir=" + part("work");
+    if (::mount("overlay", part("container").c_str(), "overlay", 0, layers.c_str()) != 0) return 77;
+    options.directory = fs::path(part("container")) / "store";
+    Cache reader = Cache::open(options).value();
+    Cache writer = Cache::open(options).value();
+    if (!reader.get<std::string>(Key{"k", 1})) return 2;
+    for (const int size : {10, 100'000}) {
+      writer.put(Key{"appended", size}, std::string(static_cast<std::size_t>(size), 'x'));
+      if (!reader.get<std::string>(Key{"appended", size})) return 3;
+    }
+    return faults(reader.stats()) == 0 ? 0 : 4;
   }));
 }
 

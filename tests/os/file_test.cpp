@@ -100,6 +100,8 @@ TEST(File, OneThatWouldPassTheProcessesLimitIsRefusedWithoutASignal) {
     const pid_t child = ::fork();
     if (child == 0) {
       const File file = File::open(directory.path() / "f", O_RDWR | O_CREAT | O_TRUNC).value();
+      const File longer = File::open(directory.path() / "longer", O_RDWR | O_CREAT | O_TRUNC).value();
+      if (!longer.allocate(4096)) ::_exit(8);
       const rlimit limits{limit, limit};
       if (::setrlimit(RLIMIT_FSIZE, &limits) != 0) ::_exit(9);
       const auto refused = [](const Result<void>& result) {
@@ -109,7 +111,8 @@ TEST(File, OneThatWouldPassTheProcessesLimitIsRefusedWithoutASignal) {
       const Bytes all = bytes_of(content);
       const Bytes within = all.first(limit);
       const bool right = refused(file.write_at(0, std::span(&all, 1))) && refused(file.allocate(1001)) &&
-                         file.write_at(0, std::span(&within, 1)) && file.size().value() == limit;
+                         file.write_at(0, std::span(&within, 1)) && file.size().value() == limit &&
+                         longer.allocate(4096);  // what is long enough does not grow
       ::_exit(right ? 0 : 1);
     }
     int status = 0;

@@ -1,5 +1,8 @@
 // What the world does to a store: refusals of the system, bytes that changed, files that went. Never a wrong
 // value; a counter and one event say what happened.
+#include <sys/stat.h>
+
+#include <algorithm>
 #include <cerrno>
 
 #include "store/inspect.hpp"
@@ -238,10 +241,54 @@ TEST(StoreDamage, ADirectoryThatWasDeletedIsNotUsedAnyMore) {
   EXPECT_EQ(process.events.size(), 1u);
 }
 
+// Writes a file anew, with holes instead of pages of zeros: what a program that copies files may do.
+void make_holes(const std::filesystem::path& path) {
+  std::ifstream before(path, std::ios::binary);
+  const std::string content{std::istreambuf_iterator<char>(before), {}};
+  std::filesystem::remove(path);
+  std::ofstream after(path, std::ios::binary);
+  for (std::size_t at = 0; at < content.size(); at += k_page_bytes) {
+    const std::string page = content.substr(at, k_page_bytes);
+    if (page == std::string(page.size(), '\0')) continue;
+    after.seekp(static_cast<std::streamoff>(at));
+    after << page;
+  }
+  after.close();
+  std::filesystem::resize_file(path, content.size());
+}
+
+TEST(StoreDamage, ACopyWithHolesIsGivenRoomBeforeItIsWrittenThroughAMapping) {
+  const Directory directory;
+  Process process(directory);
+  ASSERT_EQ(process.put(Key{"k"}, "v"), Put::stored);
+  process.store.reset();
+  const auto holes = [](const std::filesystem::path& path) {
+    struct stat status {};
+    EXPECT_EQ(::stat(path.c_str(), &status), 0);
+    return status.st_blocks * 512 < status.st_size;
+  };
+  const Paths files = directory.files();
+  const std::array mapped{files.control(), files.index(1), files.gen(), files.stats(), files.waits()};
+  for (const auto& path : mapped) make_holes(path);
+  if (!std::ranges::any_of(mapped, holes)) GTEST_SKIP() << "this file system makes no holes";
+  process.open();
+  for (const auto& path : mapped) EXPECT_FALSE(holes(path)) << path;
+  EXPECT_EQ(process.get(Key{"k"}), "v");
+}
+
+TEST(StoreDamage, AFileSystemThatIsNotKnownToBeSafeIsRefusedAndTheErrorSaysWhatToDo) {
+  observe::Counters counters;
+  const auto store = Store::open({"/proc", 16 * k_mib, Verification::boot, Durability::synced, &counters, {}});
+  ASSERT_FALSE(store);
+  EXPECT_EQ(store.error().code(), Errc::unsupported_filesystem);
+  EXPECT_NE(store.error().help().find("LARDER_DIR"), std::string::npos) << store.error().help();
+}
+
 TEST(StoreDamage, DirectoriesThatMayNotBeUsedAreRefusedAndUntouched) {
   observe::Counters counters;
   const auto code_of = [&](const Directory& directory) {
-    const auto store = Store::open({directory.path(), 16 * k_mib, Verification::boot, &counters, {}});
+    const auto store =
+        Store::open({directory.path(), 16 * k_mib, Verification::boot, Durability::synced, &counters, {}});
     return store ? std::optional<Errc>() : store.error().code();
   };
   const Directory shared;

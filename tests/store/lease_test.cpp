@@ -1,9 +1,13 @@
 // Leases to compute: one holder among all threads and processes; the kernel releases what a killed process held.
+#include <sched.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
+#include <map>
+#include <sstream>
 #include <thread>
 
 #include "store/support.hpp"
@@ -56,6 +60,58 @@ TEST(Lease, AWaiterGetsItWhenTheHolderLetsGo) {
     waiter.join();
     EXPECT_TRUE(got);
   }
+}
+
+// The system looks through all locks of a file for each one that is taken there.
+TEST(Lease, OfManyKeysAreSpreadOverManyFiles) {
+  const Directory directory;
+  Process process(directory);
+  constexpr std::size_t k_held = 1000;
+  std::vector<Lease> held;
+  for (std::size_t i = 0; i < k_held; ++i) held.push_back(*process.store->try_lease(Key{"k", i}));
+  std::map<std::string, std::size_t> locks_of;  // by inode
+  std::ifstream locks("/proc/locks");
+  for (std::string line; std::getline(locks, line);) {
+    // 1: OFDLCK ADVISORY  WRITE -1 00:1b:1243470 first last
+    std::istringstream words(line);
+    std::string number, kind, advisory, access, owner, inode;
+    words >> number >> kind >> advisory >> access >> owner >> inode;
+    if (kind == "OFDLCK" && access == "WRITE") ++locks_of[inode.substr(inode.rfind(':') + 1)];
+  }
+  std::size_t seen = 0;
+  for (const auto& file : std::filesystem::directory_iterator(directory.files().locks())) {
+    struct stat status {};
+    ASSERT_EQ(::stat(file.path().c_str(), &status), 0);
+    const std::size_t locks_of_file = locks_of[std::to_string(status.st_ino)];
+    EXPECT_LT(locks_of_file, k_held / 10) << file.path();
+    seen += locks_of_file;
+  }
+  EXPECT_GE(seen, k_held);
+}
+
+TEST(Lease, IsHeldAlsoForAProcessInWhosePidNamespaceTheHolderIsNot) {
+  const Directory directory;
+  Process process(directory);
+  const std::optional<Lease> held = process.store->try_lease(Key{"k"});
+  ASSERT_TRUE(held);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    if (::unshare(::geteuid() == 0 ? CLONE_NEWPID : CLONE_NEWUSER | CLONE_NEWPID) != 0) ::_exit(77);
+    const pid_t first_of_namespace = ::fork();
+    if (first_of_namespace == 0) {
+      Process other(directory);
+      const bool right = !other.store->try_lease(Key{"k"}) && other.store->try_lease(Key{"free"});
+      ::_exit(right ? 0 : 1);
+    }
+    int status = 0;
+    ::waitpid(first_of_namespace, &status, 0);
+    ::_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 2);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  ASSERT_TRUE(WIFEXITED(status));
+  if (WEXITSTATUS(status) == 77) GTEST_SKIP() << "this system allows no pid namespaces";
+  EXPECT_EQ(WEXITSTATUS(status), 0);
 }
 
 TEST(Lease, AKilledProcessReleasesIts) {

@@ -1,5 +1,5 @@
 // After a restart of the machine the index is made anew from the segments: with a footer, without one, with
-// tombstones, and with damage. The newest whole record of a key wins; what is gone stays gone.
+// the journal, and with damage. The newest whole record of a key wins; what is gone stays gone.
 #include <sys/wait.h>
 #include <unistd.h>
 #include <csignal>

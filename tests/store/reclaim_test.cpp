@@ -108,11 +108,12 @@ TEST(Reclaim, ASmallerLimitShrinksTheStore) {
 TEST(Reclaim, ALimitThatHoldsNothingIsAnErrorThatNamesTheOptionAndOneThatIsEnough) {
   const Directory directory;
   observe::Counters counters;
-  const auto refused = Store::open({directory.path(), 64 * 1024, Verification::boot, &counters, {}});
+  const auto refused =
+      Store::open({directory.path(), 64 * 1024, Verification::boot, Durability::synced, &counters, {}});
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code(), Errc::invalid_option);
   EXPECT_EQ(refused.error().what(), "Options::store is 64 KiB, too little for the store in " +
-                                        directory.path().string() + ", which takes at least 2.2 MiB");
+                                        directory.path().string() + ", which takes at least 2.27 MiB");
   EXPECT_EQ(refused.error().help(), "set it to 3MiB or more; 0: no store");
   Process process(directory, 3 * k_mib);
   EXPECT_EQ(process.put(Key{"k"}, "v"), Put::stored);

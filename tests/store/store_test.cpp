@@ -1,5 +1,9 @@
 // The store as its callers see it: what was put is found, whole, by every process, until it is removed,
 // overwritten or reclaimed.
+#include <sys/stat.h>
+
+#include <algorithm>
+
 #include "store/support.hpp"
 
 namespace larder::store {
@@ -110,6 +114,19 @@ TEST(Store, APieceMayEndAnywhere) {
   EXPECT_TRUE(Process::text(lookup.found->value) == value);
 }
 
+TEST(Store, AValueThatIsSentOnItsWayToTheDiskWhileItIsWrittenComesBackWhole) {
+  const Directory directory;
+  Process process(directory, 256 * k_mib, Verification::always);
+  const std::string value = noise(40 * k_mib + 1, 3);
+  const Bytes all = std::as_bytes(std::span(value));
+  const std::vector<Bytes> pieces{all.first(7), all.subspan(7, 20 * k_mib), all.subspan(20 * k_mib + 7)};
+  const Key key{"k"};
+  ASSERT_EQ(process.store->put(key, {}, pieces, process.store->stamp(key)), Put::stored);
+  const Lookup lookup = process.store->get(key, 0);
+  ASSERT_TRUE(lookup.found);
+  EXPECT_TRUE(std::ranges::equal(lookup.found->value, all));
+}
+
 TEST(Store, AKeyOfSixtyThousandBytesIsAKey) {
   const Directory directory;
   Process process(directory);
@@ -181,6 +198,19 @@ TEST(Store, ARemovalBetweenAnyTwoStepsOfAPutWins) {
     reboot(directory);
     Process later(directory);
     EXPECT_EQ(later.get(key), std::nullopt) << "a rebuild must not bring it back";
+  }
+}
+
+TEST(Store, WhatItMakesIsItsOwnersAlone) {
+  const Directory directory;
+  const ::mode_t before = ::umask(0);
+  {
+    Process process(directory);
+    ASSERT_EQ(process.put(Key{"k"}, "x"), Put::stored);
+  }
+  ::umask(before);
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(directory.path())) {
+    EXPECT_EQ(os::ownership(entry.path()).value().mode, entry.is_directory() ? 0700u : 0600u) << entry.path();
   }
 }
 

@@ -51,7 +51,7 @@ class Directory {
 struct Process {
   explicit Process(const Directory& directory, std::optional<std::uint64_t> limit = 64 * k_mib,
                    Verification verification = Verification::boot)
-      : options{directory.path(), limit, verification, &counters,
+      : options{directory.path(), limit, verification, Durability::synced, &counters,
                 [this](const Event& event) { events.push_back(event); }} {
     open();
   }

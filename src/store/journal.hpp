@@ -1,0 +1,124 @@
+// The journal: what a rebuild must not bring back, although its record is still in a segment.
+//
+// While the machine runs the index says what is current, and nobody asks the journal. When it has restarted, records
+// are all there is, and maybe not all of them: the system writes pages out in any order, so the power may take a
+// newer record and leave the older one. So whatever hides a record (a removal, an overwrite, an invalidation, a clear,
+// a slot that is cleared for another reason) is noted here before it shows; and it is *synced* before the call that
+// hid it returns, unless Durability::relaxed.
+//
+// Invariants:
+//   (1) An entry is written, never changed, and goes only when no segment holds a record that it hides.
+//   (2) Appending, and replacing the file, happen under the journal's lock, between processes and threads. Where the
+//       file cannot take an entry, the floor is raised instead: all that is as old is forgotten at the next restart.
+//   (3) The file `journal.<n>` is whole, entry for entry, or nothing in the segments is believed.
+//
+// Thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <span>
+#include <vector>
+
+#include <larder/options.hpp>
+
+#include "os/os.hpp"
+#include "store/control.hpp"
+#include "store/locks.hpp"
+#include "store/trouble.hpp"
+
+namespace larder::store {
+
+// What a journal says, and what is left of it when the records are known.
+class Hidden {
+ public:
+  explicit Hidden(std::vector<JournalEntry> entries);
+
+  // Whether a rebuild must not bring the record back. Its entry counts as needed from here on.
+  [[nodiscard]] bool hides(std::uint64_t segment_id, const FooterItem& item);
+  // The entries that hid something, and those of keys in `marks`.
+  [[nodiscard]] std::vector<JournalEntry> needed(const std::set<std::uint64_t>& marks) const;
+  // Calls `visit(tag, moment)` for the tags that were invalidated.
+  template <class Visit>
+  void for_each_tag(const Visit& visit) const {
+    for (const Rule& rule : rules_) {
+      if (rule.entry.kind == JournalKind::tag) visit(rule.entry.subject, rule.entry.until);
+    }
+  }
+
+ private:
+  struct Rule {
+    JournalEntry entry;
+    bool needed = false;
+  };
+  [[nodiscard]] Rule* first(JournalKind kind, std::uint64_t subject, std::uint64_t until);
+
+  std::vector<Rule> rules_;  // by kind, subject and until; of keys, tags and `all` only the one that reaches furthest
+};
+
+// Makes the entries fewer, at most `count`: the oldest give way to one that hides everything as old as they reach. So
+// what is lost with the next restart is what reclaim would have taken next. `last`: the last sequence that was given
+// out.
+void shorten(std::vector<JournalEntry>& entries, std::uint64_t count, std::uint64_t last);
+
+class Journal {
+ public:
+  Journal(const Paths& paths, const Control& control, const LeaseFiles& leases, Trouble& trouble,
+          Durability durability) noexcept
+      : paths_(paths), control_(control), leases_(leases), trouble_(trouble), durability_(durability) {}
+
+  // How far the journal has to be synced before a call returns; 0: it does not.
+  using Position = std::uint64_t;
+
+  // Records of the key of up to that sequence are gone.
+  Position note_key(std::uint64_t key_mark, std::uint64_t until) { return append(JournalKind::key, key_mark, until); }
+  // The tag was invalidated at that moment.
+  Position note_tag(TagId tag, std::uint64_t moment) { return append(JournalKind::tag, tag, moment); }
+  // Everything of up to that sequence is gone.
+  Position note_all(std::uint64_t until) { return append(JournalKind::all, 0, until); }
+  // No slot will lead to that record any more, for another reason than these. Who then removes its key, or puts it
+  // anew, cannot know of the record: so every sync() includes this from here on.
+  void note_record(Location at);
+  // Returns when that is on disk.
+  void sync(Position position);
+  // Drops entries that hide nothing any more if the file is filling up. Called about once a second.
+  void maintain();
+
+  // What a file holds: all that was ever appended to it, or less.
+  struct Contents {
+    std::vector<JournalEntry> entries;
+    bool whole = false;
+  };
+  // The first places of one file, and all files that are there: after a kill there may be two.
+  static Contents read(const Paths& paths, const Control& control, std::uint64_t number, std::uint64_t places);
+  static Result<Contents> read_all(const Paths& paths, const Control& control);
+  // Whether the file in force is there. Its entries are not read.
+  [[nodiscard]] static bool look(const Paths& paths, const Control& control);
+  // Makes `journal.<number>` with these entries; under that name it is whole from the first moment.
+  enum class Sync : std::uint8_t { now, later };
+  static Result<void> make(const Paths& paths, const Control& control, std::uint64_t number,
+                           std::span<const JournalEntry> entries, Sync sync);
+
+ private:
+  class Lock;
+  Position append(JournalKind kind, std::uint64_t subject, std::uint64_t until);
+  // Both REQUIRE the journal's lock.
+  Result<void> follow();
+  Result<void> replace(std::span<const JournalEntry> entries);
+  void compact();
+
+  const Paths& paths_;
+  const Control& control_;
+  const LeaseFiles& leases_;
+  Trouble& trouble_;
+  const Durability durability_;
+  std::mutex mutex_;
+  std::shared_ptr<const os::File> file_;  // guarded by mutex_, as are the next two
+  std::uint64_t number_ = 0;              // of file_
+  std::uint64_t kept_ = 0;                // entries that the last compaction left
+  std::mutex sync_mutex_;                 // held by the thread that syncs: those who wait mostly need not, afterwards
+};
+
+}  // namespace larder::store
