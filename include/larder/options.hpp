@@ -51,6 +51,12 @@ struct Options {
   // existing store has, it becomes that store's limit for every process.
   std::optional<Size> store = std::nullopt;
 
+  // Who may use the store. Empty: the user who made it, alone. "group:NAME": every member of that Unix group, who may
+  // read and change all that is in it, and is trusted with that. A store is what it was made as: where it is private
+  // and this says otherwise, or the other way round, it is not used (see Stats::degraded), and nothing is changed.
+  // Where `directory` is empty, too: default_shared().
+  std::string shared = {};
+
   // Limit of this process's memory tier; a percentage is of the machine's memory. `0`: no memory tier.
   Size memory = "512MiB";
 
@@ -73,5 +79,8 @@ struct Options {
 // $LARDER_DIR, else $XDG_CACHE_HOME/larder/default, else ~/.cache/larder/default. Empty if there is no home
 // directory either: Cache::open then fails if it is to have a store.
 LARDER_API std::filesystem::path default_directory();
+
+// $LARDER_SHARED, or empty: who may use the store in default_directory().
+LARDER_API std::string default_shared();
 
 }  // namespace larder

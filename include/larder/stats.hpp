@@ -71,8 +71,9 @@ struct Stats {
   std::uint64_t store_limit = 0;  // 0: no store
   std::uint64_t store_segments = 0;
   std::uint64_t queue_bytes = 0;  // waiting to be written back
-  // Why the store is not used, or empty.
+  // Why the store is not used, or empty; and the cure, or empty.
   std::string degraded;
+  std::string degraded_help;
 
   [[nodiscard]] std::uint64_t operator[](Counter counter) const { return counters[static_cast<std::size_t>(counter)]; }
   [[nodiscard]] std::uint64_t hits() const { return (*this)[Counter::memory_hit] + (*this)[Counter::store_hit]; }

@@ -52,13 +52,17 @@ void check_text(const EntryOptions& options) {
 Result<Cache> Cache::open(const Options& options) {
   // A forked child opens the same place, wherever it has changed its working directory to.
   Options resolved = options;
-  if (resolved.directory.empty()) resolved.directory = default_directory();
+  if (resolved.directory.empty()) {
+    resolved.directory = default_directory();
+    if (resolved.shared.empty()) resolved.shared = default_shared();
+  }
   std::error_code failed;
   const std::filesystem::path absolute = std::filesystem::absolute(resolved.directory, failed);
   if (!failed && !resolved.directory.empty()) resolved.directory = absolute;
-  Result<std::unique_ptr<detail::Core>> core = detail::Core::open(resolved);
+  const Result<os::Audience> audience = detail::audience_of(resolved.shared);
+  Result<std::unique_ptr<detail::Core>> core = detail::Core::open(resolved, audience);
   if (!core) return core.error();
-  return Cache(std::make_shared<detail::Engine>(resolved, *std::move(core)));
+  return Cache(std::make_shared<detail::Engine>(resolved, audience, *std::move(core)));
 }
 
 detail::Answer Cache::get_erased(const Key& key, const detail::Type& type) {
@@ -122,6 +126,11 @@ std::filesystem::path default_directory() {
   if (const auto cache = from("XDG_CACHE_HOME"); cache.is_absolute()) return cache / "larder" / "default";
   const std::filesystem::path home = os::home_directory();
   return home.is_absolute() ? home / ".cache" / "larder" / "default" : std::filesystem::path();
+}
+
+std::string default_shared() {
+  const char* value = std::getenv("LARDER_SHARED");
+  return value == nullptr ? "" : value;
 }
 
 }  // namespace larder

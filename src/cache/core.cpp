@@ -102,7 +102,7 @@ Value Core::with_tags(const Value& value, store::Stamps stamps) {
 
 Answer Core::search_below(const Key& key, const Type& type, std::uint64_t stamp, std::int64_t since_ns, Counter& miss) {
   if (!store_) {
-    if (!degraded_.empty()) miss = Counter::miss_degraded;
+    if (degraded_) miss = Counter::miss_degraded;
     return {};
   }
   const std::int64_t now_ms = base::wall_ms();

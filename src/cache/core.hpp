@@ -41,11 +41,15 @@ struct Terms {
 // Throws Error(invalid_duration) or Error(invalid_option) for options that cannot be used.
 Terms resolve(const EntryOptions& options);
 
+// Whom Options::shared names. Errc::permission: a group in which the caller is not. Not to be asked in a forked child,
+// where another thread's lock on the system's list of groups may be held for ever.
+Result<os::Audience> audience_of(const std::string& shared);
+
 // Everything of a cache that belongs to one process. Thread-safe.
 class Core {
  public:
-  // Does not fail for a store that is out of use: see `degraded`.
-  static Result<std::unique_ptr<Core>> open(const Options& options);
+  // Does not fail for a store that is out of use: see `degraded`. `audience`: of options.shared.
+  static Result<std::unique_ptr<Core>> open(const Options& options, const Result<os::Audience>& audience);
   ~Core();
   Core(const Core&) = delete;
   Core& operator=(const Core&) = delete;
@@ -83,7 +87,7 @@ class Core {
   explicit Core(const Options& options);
 
   // Goes on without the store.
-  void degrade(Counter reason, const std::string& why);
+  void degrade(Counter reason, const Error& why);
 
   // Asks memory alone. Without an answer, `miss` says why, if memory knows more than that the key is absent.
   Answer search_memory(const Key& key, const Type& type, std::uint64_t stamp, Counter& miss);
@@ -126,7 +130,7 @@ class Core {
   observe::Counters counters_;
   const WriteMode write_;
   const std::function<void(const Event&)> on_event_;
-  std::string degraded_;  // constant after open
+  std::optional<Error> degraded_;  // why the store is not used; constant after open
 
   // Without a store, what it has: the generations of tags.
   struct LocalTags {

@@ -17,11 +17,11 @@ Engine::~Engine() {
 }
 
 Core& Engine::reopen(Core* inherited) {
-  Result<std::unique_ptr<Core>> opened = Core::open(options_);
+  Result<std::unique_ptr<Core>> opened = Core::open(options_, audience_);
   // The options were good in the parent; what the world refuses now leaves memory alone.
   Options memory_only = options_;
   memory_only.store = Size(0);
-  std::unique_ptr<Core> core = opened ? *std::move(opened) : std::move(Core::open(memory_only).value());
+  std::unique_ptr<Core> core = opened ? *std::move(opened) : std::move(Core::open(memory_only, audience_).value());
   Core* fresh = core.get();
   // The inherited core is not destroyed: see ~Engine.
   if (core_.compare_exchange_strong(inherited, fresh, std::memory_order_acq_rel)) {

@@ -14,7 +14,8 @@ namespace larder::detail {
 // Thread-safe.
 class Engine {
  public:
-  Engine(Options options, std::unique_ptr<Core> core) : options_(std::move(options)), core_(core.release()) {}
+  Engine(Options options, Result<os::Audience> audience, std::unique_ptr<Core> core)
+      : options_(std::move(options)), audience_(std::move(audience)), core_(core.release()) {}
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
@@ -29,6 +30,7 @@ class Engine {
   Core& reopen(Core* inherited);
 
   const Options options_;
+  const Result<os::Audience> audience_;
   std::atomic<Core*> core_;
 };
 

@@ -3,10 +3,30 @@
 
 namespace larder::detail {
 
+Result<os::Audience> audience_of(const std::string& shared) {
+  if (shared.empty()) return os::Audience{};
+  const std::string prefix = "group:";
+  const std::string name = shared.starts_with(prefix) ? shared.substr(prefix.size()) : "";
+  if (name.empty()) {
+    return Error(Errc::invalid_option, "shared: `" + shared + "` names nobody",
+                 "write group: and the name of a Unix group; nothing at all for a private store");
+  }
+  const std::optional<gid_t> group = os::group_named(name);
+  if (!group) {
+    return Error(Errc::invalid_option, "shared: there is no group `" + name + "`",
+                 "name one that `getent group` lists, or make it: sudo groupadd " + name);
+  }
+  if (!os::in_group(*group)) {
+    return Error(Errc::permission, "shared: this user is not in the group `" + name + "`",
+                 "sudo usermod -aG " + name + " USER, then log in anew; or choose a store of your own");
+  }
+  return os::Audience{*group};
+}
+
 Core::Core(const Options& options)
     : generation(os::fork_generation()), write_(options.write), on_event_(options.on_event) {}
 
-Result<std::unique_ptr<Core>> Core::open(const Options& options) {
+Result<std::unique_ptr<Core>> Core::open(const Options& options, const Result<os::Audience>& audience) {
   const Result<std::uint64_t> memory = options.memory.bytes(os::memory_bytes());
   if (!memory)
     return Error(memory.error().code(), std::string("memory: ") + memory.error().what(), memory.error().help());
@@ -26,7 +46,6 @@ Result<std::unique_ptr<Core>> Core::open(const Options& options) {
   store_options.durability = options.durability;
   store_options.counters = &core->counters_;
   store_options.on_event = options.on_event;
-  std::optional<Error> unusable;
   if (options.store) {
     std::uint64_t capacity = 0;
     // The directory may not exist yet: a percentage is of the file system of its nearest parent.
@@ -50,7 +69,11 @@ Result<std::unique_ptr<Core>> Core::open(const Options& options) {
                  "set LARDER_DIR or Options::directory; with Options::store = 0 there is no store");
   }
   try {
-    Result<std::unique_ptr<store::Store>> store = store::Store::open(store_options);
+    Result<std::unique_ptr<store::Store>> store = [&]() -> Result<std::unique_ptr<store::Store>> {
+      if (!audience) return audience.error();
+      store_options.audience = *audience;
+      return store::Store::open(store_options);
+    }();
     if (store) {
       core->store_ = *std::move(store);
       core->flights_.share_through(core->store_->directory().string());
@@ -60,31 +83,32 @@ Result<std::unique_ptr<Core>> Core::open(const Options& options) {
     }
     switch (const Error& error = store.error(); error.code()) {
       case Errc::permission:
-        core->degrade(Counter::fault_permission, error.what());
+        core->degrade(Counter::fault_permission, error);
         return core;
       case Errc::no_space:
-        core->degrade(Counter::fault_no_space, error.what());
+        core->degrade(Counter::fault_no_space, error);
         return core;
       case Errc::io:
       case Errc::not_found:
-        core->degrade(Counter::fault_io, error.what());
+        core->degrade(Counter::fault_io, error);
         return core;
       default:
         return error;
     }
   } catch (const std::exception& refused) {
-    core->degrade(Counter::fault_other, refused.what());  // no thread or no memory to be had
+    core->degrade(Counter::fault_other, Error(Errc::io, refused.what()));  // no thread or no memory to be had
     return core;
   }
 }
 
-void Core::degrade(Counter reason, const std::string& why) {
+void Core::degrade(Counter reason, const Error& why) {
   write_back_.reset();
   store_.reset();
   local_tags_ = std::make_unique<LocalTags>();
   degraded_ = why;
   counters_.add(reason);
-  if (on_event_) on_event_({reason, "the store is not used: " + why});
+  const std::string cure = why.help().empty() ? "" : " (help: " + why.help() + ")";
+  if (on_event_) on_event_({reason, std::string("the store is not used: ") + why.what() + cure});
 }
 
 Core::~Core() {

@@ -98,7 +98,10 @@ Stats Core::stats() {
   count_memory();
   Stats stats;
   stats.counters = counters_.totals();
-  stats.degraded = degraded_;
+  if (degraded_) {
+    stats.degraded = degraded_->what();
+    stats.degraded_help = degraded_->help();
+  }
   if (memory_) {
     const memory::Usage usage = memory_->usage();
     stats.memory_bytes = usage.bytes;

@@ -12,6 +12,7 @@
 #include <cstring>
 #include <utility>
 
+#include "os/make.hpp"
 #include "os/os.hpp"
 #include "os/refuse.hpp"
 
@@ -27,6 +28,36 @@ constexpr std::size_t k_write_bytes_max = std::size_t{8} << 20;
 int beyond_size_limit(std::uint64_t bytes) {
   rlimit limit{};
   return ::getrlimit(RLIMIT_FSIZE, &limit) == 0 && bytes > limit.rlim_cur ? EFBIG : 0;
+}
+
+// Opens a file of the store. -1 and errno as open(2).
+int open_own(const std::string& path, int flags) noexcept {
+  int fd = -1;
+  do {
+    fd = ::open(path.c_str(), flags | O_CLOEXEC | O_NOFOLLOW, 0600);
+  } while (fd < 0 && errno == EINTR);
+  return fd;
+}
+
+// Makes a file that must not be there yet, and opens it. -1 and errno as open(2).
+int make_own(const std::string& path, int flags, const Audience& audience) {
+  const std::string half_made = half_made_beside(path);
+  const int fd = open_own(half_made, flags | O_CREAT | O_EXCL);
+  if (fd < 0) return -1;
+  reached("os.file.half_made");
+  int code = 0;
+  // The group first: to change it may take permission bits away.
+  if (audience.group && ::fchown(fd, k_keep_owner, *audience.group) != 0) code = errno;
+  if (code == 0 && ::fchmod(fd, audience.file_mode()) != 0) code = errno;
+  if (code == 0) {
+    code = give_name(half_made, path);
+  } else {
+    ::unlink(half_made.c_str());
+  }
+  if (code == 0) return fd;
+  ::close(fd);
+  errno = code;
+  return -1;
 }
 }  // namespace
 
@@ -68,13 +99,16 @@ void File::close() noexcept {
   if (fd_ >= 0) ::close(std::exchange(fd_, -1));
 }
 
-Result<File> File::open(const std::filesystem::path& path, int flags, mode_t mode) {
+Result<File> File::open(const std::filesystem::path& path, int flags, const Audience& audience) {
   File file;
   file.path_ = path.string();
   if (const int code = refused(Call::open, file.path_)) return error(code, "open", file.path_);
-  do {
-    file.fd_ = ::open(file.path_.c_str(), flags | O_CLOEXEC | O_NOFOLLOW, mode);
-  } while (file.fd_ < 0 && errno == EINTR);
+  const bool anew = (flags & O_EXCL) != 0;
+  do {  // again if somebody else made it between the two
+    if (!anew) file.fd_ = open_own(file.path_, flags & ~O_CREAT);
+    const bool missing = anew || (file.fd_ < 0 && errno == ENOENT);
+    if (missing && (flags & O_CREAT) != 0) file.fd_ = make_own(file.path_, flags, audience);
+  } while (file.fd_ < 0 && errno == EEXIST && !anew);
   if (file.fd_ < 0) return error(errno, "open", file.path_);
   return file;
 }

@@ -30,8 +30,8 @@ Result<bool> try_lock(const File& file, short type, std::uint64_t offset) {
 
 }  // namespace
 
-Result<LockFile> LockFile::open(const std::filesystem::path& path) {
-  Result<File> file = File::open(path, O_RDWR | O_CREAT);
+Result<LockFile> LockFile::open(const std::filesystem::path& path, const Audience& audience) {
+  Result<File> file = File::open(path, O_RDWR | O_CREAT, audience);
   if (!file) return file.error();
   LockFile lock;
   lock.file_ = *std::move(file);

@@ -13,8 +13,10 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <larder/codec.hpp>
@@ -55,6 +57,17 @@ void reached(const char* point) noexcept;
 // An error for `code` (an errno) out of `call` on `path`.
 [[nodiscard]] Error error(int code, const char* call, const std::string& path);
 
+// Who may use what is made: its owner alone, or all members of a group, who may read, change and delete it. What is
+// made appears under its name with the modes and the group that this takes, whatever the umask is, or not at all:
+// nobody meets it half made, also if its maker is killed.
+struct Audience {
+  std::optional<gid_t> group = {};
+
+  [[nodiscard]] mode_t file_mode() const noexcept { return group ? 0660 : 0600; }
+  // Set-group-ID: what others make in there is the group's, too.
+  [[nodiscard]] mode_t directory_mode() const noexcept { return group ? 02770 : 0700; }
+};
+
 // An open file; closes it.
 class File {
  public:
@@ -63,8 +76,9 @@ class File {
   File(File&& other) noexcept;
   File& operator=(File&& other) noexcept;
 
-  // `flags` as for open(2); O_CLOEXEC and O_NOFOLLOW are added. Errc::not_found if there is no file.
-  static Result<File> open(const std::filesystem::path& path, int flags, mode_t mode = 0600);
+  // `flags` as for open(2); O_CLOEXEC and O_NOFOLLOW are added. Errc::not_found if there is no file. `audience` is
+  // for a file that is made, by O_CREAT.
+  static Result<File> open(const std::filesystem::path& path, int flags, const Audience& audience = {});
   // Opens a file that is the user's, not the store's, to be read: links are followed. Fails, without waiting, for
   // what has no content of its own: a directory, a FIFO, a device.
   static Result<File> open_regular(const std::filesystem::path& path);
@@ -120,7 +134,8 @@ class Mapping {
 // registry for those.
 class LockFile {
  public:
-  static Result<LockFile> open(const std::filesystem::path& path);
+  // Makes the file if it is missing.
+  static Result<LockFile> open(const std::filesystem::path& path, const Audience& audience = {});
 
   // True if the byte is now locked exclusively; false if somebody else holds it.
   Result<bool> try_lock(std::uint64_t offset) const;
@@ -139,9 +154,9 @@ class LockFile {
 
 // --- directories and names ---
 
-// Makes the directory and its missing parents, the ones made with mode 0700.
-Result<void> make_directories(const std::filesystem::path& path);
-// Success too if there was no such file.
+// Makes the directory and its missing parents, all that are made for the audience.
+Result<void> make_directories(const std::filesystem::path& path, const Audience& audience = {});
+// Deletes a file, or an empty directory. Success too if there is none.
 Result<void> unlink(const std::filesystem::path& path);
 // Gives a file another name, in place of the file that had it.
 Result<void> rename(const std::filesystem::path& from, const std::filesystem::path& to);
@@ -150,7 +165,9 @@ Result<void> sync_directory(const std::filesystem::path& path);
 // The names in a directory, in no order.
 Result<std::vector<std::string>> list(const std::filesystem::path& path);
 // Writes a small file so that readers see all of it or nothing. Leaves an existing file alone.
-Result<void> write_once(const std::filesystem::path& path, std::string_view text, mode_t mode = 0600);
+Result<void> write_once(const std::filesystem::path& path, std::string_view text, const Audience& audience = {});
+// Whether a name is that of something half made, which somebody who was killed may have left.
+[[nodiscard]] bool half_made(std::string_view name) noexcept;
 
 // --- the machine and the process ---
 
@@ -163,13 +180,21 @@ struct FileSystem {
 };
 Result<FileSystem> file_system(const std::filesystem::path& path);
 
-// The owner and permission bits of a file or directory, symbolic links not followed.
+// Whose a file or directory is and its permission bits, symbolic links not followed.
 struct Ownership {
   uid_t owner = 0;
+  gid_t group = 0;
   mode_t mode = 0;
+  bool directory = false;  // neither a link nor anything else
 };
 Result<Ownership> ownership(const std::filesystem::path& path);
 [[nodiscard]] uid_t current_user() noexcept;
+// The group of that name, if the system knows one.
+[[nodiscard]] std::optional<gid_t> group_named(const std::string& name);
+// The name of a group; its number if it has none.
+[[nodiscard]] std::string group_name(gid_t group);
+// Whether this process has the rights of the group's members.
+[[nodiscard]] bool in_group(gid_t group);
 // The home directory: $HOME, else what the system's list of users says. Empty if neither names one.
 [[nodiscard]] std::filesystem::path home_directory();
 

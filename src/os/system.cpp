@@ -1,10 +1,12 @@
 #include <dirent.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <pwd.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -12,23 +14,77 @@
 #include <fstream>
 #include <memory>
 
+#include "os/make.hpp"
 #include "os/os.hpp"
 #include "os/refuse.hpp"
 
 namespace larder::os {
 
-Result<void> make_directories(const std::filesystem::path& path) {
+namespace {
+
+constexpr std::string_view k_half_made = ".larder-new-";
+
+// An errno: EEXIST if somebody else made it meanwhile. His may be in use, however empty it is.
+int make_directory(const std::string& path, const Audience& audience) {
+  const std::string half_made = half_made_beside(path);
+  if (::mkdir(half_made.c_str(), 0700) != 0) return errno;
+  reached("os.directory.half_made");
+  // The group first: to change it may take permission bits away.
+  if ((audience.group && ::lchown(half_made.c_str(), k_keep_owner, *audience.group) != 0) ||
+      ::chmod(half_made.c_str(), audience.directory_mode()) != 0) {
+    const int code = errno;
+    ::rmdir(half_made.c_str());
+    return code;
+  }
+  return give_name(half_made, path);
+}
+
+// The system's entry of a group, by getgrnam_r or getgrgid_r: what `read` makes of it, or nothing.
+template <class Value, class Look, class Read>
+std::optional<Value> group_entry(const Look& look, const Read& read) {
+  std::vector<char> text(1024);
+  while (true) {
+    group entry{};
+    group* found = nullptr;
+    const int code = look(&entry, text.data(), text.size(), &found);
+    if (code == 0 && found != nullptr) return read(*found);
+    if (code != ERANGE && code != EINTR) return std::nullopt;
+    if (code == ERANGE) text.resize(2 * text.size());  // a group of many members
+  }
+}
+
+}  // namespace
+
+std::string half_made_beside(const std::string& path) {
+  std::uint64_t number = 0;
+  random_bytes(std::as_writable_bytes(std::span(&number, 1)));
+  return (std::filesystem::path(path).parent_path() / (std::string(k_half_made) + std::to_string(number))).string();
+}
+
+int give_name(const std::string& half_made, const std::string& path) noexcept {
+  if (::renameat2(AT_FDCWD, half_made.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE) == 0) return 0;
+  int code = errno;
+  // A file system that cannot do that is none that a store may be on: what is made there is the directory that says so.
+  if (code == EINVAL) code = ::rename(half_made.c_str(), path.c_str()) == 0 ? 0 : errno;
+  if (code != 0) ::remove(half_made.c_str());
+  return code;
+}
+
+bool half_made(std::string_view name) noexcept {
+  return name.starts_with(k_half_made);
+}
+
+Result<void> make_directories(const std::filesystem::path& path, const Audience& audience) {
   const std::string text = path.string();
   if (const int code = refused(Call::make_directory, text)) return error(code, "make directory", text);
   std::filesystem::path so_far;
   for (const auto& part : path) {
     so_far /= part;
-    if (::mkdir(so_far.c_str(), 0700) == 0 || errno == EEXIST) continue;
-    // On the way down a parent may be unreadable or read-only and yet be there.
     struct stat status {};
-    const int code = errno;
-    if (::stat(so_far.c_str(), &status) == 0 && S_ISDIR(status.st_mode)) continue;
-    return error(code, "make directory", so_far.string());
+    if (::stat(so_far.c_str(), &status) == 0) continue;
+    const int code = make_directory(so_far.string(), audience);
+    // Somebody else may have made it meanwhile, and even have deleted what we had half made.
+    if (code != 0 && ::stat(so_far.c_str(), &status) != 0) return error(code, "make directory", so_far.string());
   }
   struct stat status {};
   if (::stat(text.c_str(), &status) != 0) return error(errno, "make directory", text);
@@ -39,7 +95,7 @@ Result<void> make_directories(const std::filesystem::path& path) {
 Result<void> unlink(const std::filesystem::path& path) {
   const std::string text = path.string();
   if (const int code = refused(Call::unlink, text)) return error(code, "unlink", text);
-  if (::unlink(text.c_str()) != 0 && errno != ENOENT) return error(errno, "unlink", text);
+  if (::remove(text.c_str()) != 0 && errno != ENOENT) return error(errno, "unlink", text);
   return {};
 }
 
@@ -78,22 +134,18 @@ Result<std::vector<std::string>> list(const std::filesystem::path& path) {
   return names;
 }
 
-Result<void> write_once(const std::filesystem::path& path, std::string_view text, mode_t mode) {
+Result<void> write_once(const std::filesystem::path& path, std::string_view text, const Audience& audience) {
   if (::access(path.c_str(), F_OK) == 0) return {};  // a disk that is full still serves what it holds
-  const std::filesystem::path temporary = path.string() + "." + std::to_string(::getpid()) + ".tmp";
-  {
-    Result<File> file = File::open(temporary, O_WRONLY | O_CREAT | O_TRUNC, mode);
-    if (!file) return file.error();
-    const Bytes bytes = std::as_bytes(std::span(text));
-    if (Result<void> written = file->write_at(0, std::span(&bytes, 1)); !written) {
-      ::unlink(temporary.c_str());
-      return written;
-    }
+  const std::string half_made = half_made_beside(path.string());
+  const Result<File> file = File::open(half_made, O_WRONLY | O_CREAT | O_EXCL, audience);
+  if (!file) return file.error();
+  const Bytes bytes = std::as_bytes(std::span(text));
+  if (Result<void> written = file->write_at(0, std::span(&bytes, 1)); !written) {
+    ::unlink(half_made.c_str());
+    return written;
   }
-  const int linked = ::link(temporary.c_str(), path.c_str());
-  const int code = errno;
-  ::unlink(temporary.c_str());
-  if (linked != 0 && code != EEXIST) return error(code, "write", path.string());
+  const int code = give_name(half_made, path.string());
+  if (code != 0 && code != EEXIST) return error(code, "write", path.string());
   return {};
 }
 
@@ -137,11 +189,34 @@ Result<Ownership> ownership(const std::filesystem::path& path) {
   struct stat status {};
   const std::string text = path.string();
   if (::lstat(text.c_str(), &status) != 0) return error(errno, "stat", text);
-  return Ownership{status.st_uid, status.st_mode & 07777};
+  return Ownership{status.st_uid, status.st_gid, status.st_mode & 07777, S_ISDIR(status.st_mode)};
 }
 
 uid_t current_user() noexcept {
   return ::geteuid();
+}
+
+std::optional<gid_t> group_named(const std::string& name) {
+  return group_entry<gid_t>([&](group* entry, char* text, std::size_t bytes,
+                                group** found) { return ::getgrnam_r(name.c_str(), entry, text, bytes, found); },
+                            [](const group& entry) { return entry.gr_gid; });
+}
+
+std::string group_name(gid_t number) {
+  const std::optional<std::string> name =
+      group_entry<std::string>([&](group* entry, char* text, std::size_t bytes,
+                                   group** found) { return ::getgrgid_r(number, entry, text, bytes, found); },
+                               [](const group& entry) { return entry.gr_name; });
+  return name.value_or(std::to_string(number));
+}
+
+bool in_group(gid_t group) {
+  if (group == ::getegid()) return true;
+  const int count = ::getgroups(0, nullptr);
+  std::vector<gid_t> groups(static_cast<std::size_t>(std::max(count, 0)));
+  const int got = ::getgroups(count, groups.data());
+  groups.resize(static_cast<std::size_t>(std::max(got, 0)));
+  return std::ranges::find(groups, group) != groups.end();
 }
 
 std::filesystem::path home_directory() {

@@ -23,9 +23,10 @@ std::span<TagTable::Counter> generations_in(std::byte* gen, const Geometry& geom
 
 }  // namespace
 
-Result<os::Mapping> make_mapped_file(const std::filesystem::path& path, std::uint64_t bytes) {
+Result<os::Mapping> make_mapped_file(const std::filesystem::path& path, const os::Audience& audience,
+                                     std::uint64_t bytes) {
   if (Result<void> gone = os::unlink(path); !gone) return gone.error();
-  Result<os::File> file = os::File::open(path, O_RDWR | O_CREAT | O_EXCL);
+  Result<os::File> file = os::File::open(path, O_RDWR | O_CREAT | O_EXCL, audience);
   if (!file) return file.error();
   if (Result<void> allocated = file->allocate(bytes); !allocated) {
     static_cast<void>(os::unlink(path));
@@ -62,7 +63,7 @@ Result<Control::Found> Control::look(const Paths& paths) {
 }
 
 Result<Control> Control::create(const Paths& paths, const Geometry& geometry, std::uint64_t limit) {
-  Result<os::Mapping> mapping = make_mapped_file(paths.control(), geometry.control_bytes());
+  Result<os::Mapping> mapping = make_mapped_file(paths.control(), paths.audience, geometry.control_bytes());
   if (!mapping) return mapping.error();
   Control control;
   control.mapping_ = *std::move(mapping);
@@ -135,9 +136,9 @@ bool Control::in_place(const Paths& paths) const {
          std::memcmp(bytes.data() + offsetof(ControlPage, uuid), &page().uuid, sizeof(Uuid)) == 0;
 }
 
-Result<Table> Table::create(const std::filesystem::path& path, std::uint64_t magic, const Uuid& uuid,
-                            std::uint64_t bytes, const std::function<void(std::byte*)>& fill) {
-  Result<os::Mapping> mapping = make_mapped_file(path, bytes);
+Result<Table> Table::create(const std::filesystem::path& path, const os::Audience& audience, std::uint64_t magic,
+                            const Uuid& uuid, std::uint64_t bytes, const std::function<void(std::byte*)>& fill) {
+  Result<os::Mapping> mapping = make_mapped_file(path, audience, bytes);
   if (!mapping) return mapping.error();
   if (fill) fill(mapping->data());
   const TablePage page = make_table_page(magic, uuid);

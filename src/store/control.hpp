@@ -16,9 +16,10 @@
 
 namespace larder::store {
 
-// The files of a store's directory.
+// The files of a store's directory, and who may use those that are made.
 struct Paths {
   std::filesystem::path root;
+  os::Audience audience = {};
 
   [[nodiscard]] std::filesystem::path v1() const { return root / "v1"; }
   [[nodiscard]] std::filesystem::path control() const { return v1() / "control"; }
@@ -81,8 +82,9 @@ class Control {
 class Table {
  public:
   // Zeros, or what `fill` writes; whole only after that.
-  static Result<Table> create(const std::filesystem::path& path, std::uint64_t magic, const Uuid& uuid,
-                              std::uint64_t bytes, const std::function<void(std::byte* data)>& fill = nullptr);
+  static Result<Table> create(const std::filesystem::path& path, const os::Audience& audience, std::uint64_t magic,
+                              const Uuid& uuid, std::uint64_t bytes,
+                              const std::function<void(std::byte* data)>& fill = nullptr);
   // Errc::damaged unless the file is whole.
   static Result<Table> open(const std::filesystem::path& path, std::uint64_t magic, const Uuid& uuid,
                             std::uint64_t bytes);
@@ -157,7 +159,8 @@ class Generations {
 void invalidate_all_tags(std::byte* gen, const Geometry& geometry, std::uint64_t moment) noexcept;
 
 // Makes a file of the given size with real room on disk and maps it writable. Replaces one that is there.
-Result<os::Mapping> make_mapped_file(const std::filesystem::path& path, std::uint64_t bytes);
+Result<os::Mapping> make_mapped_file(const std::filesystem::path& path, const os::Audience& audience,
+                                     std::uint64_t bytes);
 // Maps an existing file. Errc::damaged unless it has exactly that size.
 Result<os::Mapping> map_file(const std::filesystem::path& path, std::uint64_t bytes,
                              os::Mapping::Access access = os::Mapping::Access::read_write);

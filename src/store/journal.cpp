@@ -105,7 +105,7 @@ Result<void> Journal::make(const Paths& paths, const Control& control, std::uint
   const std::filesystem::path half_made = paths.v1() / (std::string(k_name) + "new");
   if (Result<void> gone = os::unlink(half_made); !gone) return gone;
   {
-    Result<os::File> file = os::File::open(half_made, O_RDWR | O_CREAT | O_EXCL);
+    Result<os::File> file = os::File::open(half_made, O_RDWR | O_CREAT | O_EXCL, paths.audience);
     if (!file) return file.error();
     // All of its room at once: a full disk must not keep a removal from being noted.
     if (Result<void> allocated = file->allocate(control.geometry().journal_bytes()); !allocated) {

@@ -4,8 +4,9 @@
 
 namespace larder::store {
 
-Result<std::unique_ptr<OwnedLockFile>> OwnedLockFile::open(const std::filesystem::path& path) {
-  Result<os::LockFile> file = os::LockFile::open(path);
+Result<std::unique_ptr<OwnedLockFile>> OwnedLockFile::open(const std::filesystem::path& path,
+                                                           const os::Audience& audience) {
+  Result<os::LockFile> file = os::LockFile::open(path, audience);
   if (!file) return file.error();
   std::unique_ptr<OwnedLockFile> owned(new OwnedLockFile);
   owned->file_ = std::make_unique<os::LockFile>(*std::move(file));
@@ -29,7 +30,7 @@ Result<LeaseFiles> open_lease_files(const Paths& paths) {
   for (std::size_t i = 0; i < files.size(); ++i) {
     std::array<char, 16> name{};
     std::snprintf(name.data(), name.size(), "lease.%02zx", i);
-    Result<std::unique_ptr<OwnedLockFile>> lock = OwnedLockFile::open(paths.locks() / name.data());
+    Result<std::unique_ptr<OwnedLockFile>> lock = OwnedLockFile::open(paths.locks() / name.data(), paths.audience);
     if (!lock) return lock.error();
     files[i] = std::make_shared<LeaseFile>();
     files[i]->lock = *std::move(lock);

@@ -32,7 +32,7 @@ inline constexpr std::size_t k_pin_files = 16;
 // fork() returned; there nothing must touch the descriptor, whose number may be somebody else's by now.
 class OwnedLockFile {
  public:
-  static Result<std::unique_ptr<OwnedLockFile>> open(const std::filesystem::path& path);
+  static Result<std::unique_ptr<OwnedLockFile>> open(const std::filesystem::path& path, const os::Audience& audience);
   ~OwnedLockFile();
   OwnedLockFile(const OwnedLockFile&) = delete;
   OwnedLockFile& operator=(const OwnedLockFile&) = delete;

@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 #include <algorithm>
+#include <array>
+#include <cstdio>
 #include <system_error>
 
 #include <larder/units.hpp>
@@ -18,25 +20,69 @@ constexpr std::string_view k_cachedir_tag =
     "Signature: 8a477f597d28d172789f06886806bc55\n"
     "# This directory holds cached results of larder. Deleting it is safe and costs only time.\n";
 
-// Refuses a directory that the store cannot trust, or that is not the user's alone.
-Result<void> check_directory(const std::filesystem::path& directory) {
-  const std::string name = directory.string();
+// Refuses a file system that the store cannot trust.
+Result<void> check_file_system(const std::filesystem::path& directory) {
   const Result<os::FileSystem> system = os::file_system(directory);
   if (!system) return system.error();
-  if (!system->trusted) {
-    return Error(Errc::unsupported_filesystem,
-                 name + " is on " + system->name + ", where processes cannot share a store safely",
-                 "set LARDER_DIR to a directory on a local file system (ext4, xfs, btrfs or tmpfs)");
+  if (system->trusted) return {};
+  return Error(Errc::unsupported_filesystem,
+               directory.string() + " is on " + system->name + ", where processes cannot share a store safely",
+               "set LARDER_DIR to a directory on a local file system (ext4, xfs, btrfs or tmpfs)");
+}
+
+// A directory of the store, as far as its users have to agree on whose it is.
+struct Place {
+  std::filesystem::path path;
+  bool root;  // it may be one that the user made
+};
+
+Result<void> check_private(const Place& place, const os::Ownership& found) {
+  const std::string name = place.path.string();
+  if (found.mode == os::Audience{found.group}.directory_mode()) {
+    const std::string group = "group:" + os::group_name(found.group);
+    return Error(Errc::permission, name + " is shared with " + group,
+                 "open it with Options::shared = \"" + group + "\" (the tool: --shared " + group +
+                     "), or choose another directory");
   }
-  const Result<os::Ownership> ownership = os::ownership(directory);
-  if (!ownership) return ownership.error();
-  if (ownership->owner != os::current_user()) {
+  if (found.owner != os::current_user()) {
     return Error(Errc::permission, name + " belongs to another user", "choose a directory of your own");
   }
-  if ((ownership->mode & 022) != 0) {
+  if ((found.mode & 022) != 0) {
     return Error(Errc::permission, name + " may be written by other users", "chmod go-w " + name);
   }
+  if (!place.root && (found.mode & 077) != 0) {
+    return Error(Errc::permission, name + " may be read by other users", "chmod go= " + name);
+  }
   return {};
+}
+
+Result<void> check_shared(const Place& place, const os::Ownership& found, gid_t group) {
+  const mode_t mode = os::Audience{group}.directory_mode();
+  if (found.group == group && found.mode == mode) return {};
+  const auto octal = [](mode_t bits) {
+    std::array<char, 8> text{};
+    std::snprintf(text.data(), text.size(), "%04o", static_cast<unsigned>(bits));
+    return std::string(text.data());
+  };
+  const std::string name = place.path.string();
+  const std::string wanted = os::group_name(group);
+  const std::string share = place.root ? "chgrp " + wanted + " " + name + " && chmod " + octal(mode) + " " + name
+                                       : "chgrp -R " + wanted + " " + name + " && chmod -R ug=rwX,o= " + name +
+                                             " && find " + name + " -type d -exec chmod g+s {} +";
+  return Error(Errc::permission,
+               name + " is not shared with group:" + wanted + ": its group is " + os::group_name(found.group) +
+                   ", its mode " + octal(found.mode) + " and not " + octal(mode),
+               "to share it: " + share + "; or open it without Options::shared (the tool: without --shared)");
+}
+
+// Refuses a directory that others than the audience may use, or that the audience may not. It is left as it is.
+Result<void> check_place(const Place& place, const os::Audience& audience) {
+  const Result<os::Ownership> found = os::ownership(place.path);
+  if (!found) return found.error();
+  if (!found->directory) {
+    return Error(Errc::io, place.path.string() + " is a link or no directory, and not used", "delete it");
+  }
+  return audience.group ? check_shared(place, *found, *audience.group) : check_private(place, *found);
 }
 
 // A store that a newer larder made, and none of ours.
@@ -80,15 +126,16 @@ Result<void> create(const StoreOptions& options, Opened& store) {
   Result<Control> control = Control::create(store.paths, geometry, limit);
   if (!control) return control.error();
   os::reached("store.create.control");
+  const os::Audience& audience = store.paths.audience;
   const Uuid& uuid = control->page().uuid;
-  Result<Table> gen = Table::create(store.paths.gen(), k_gen_magic, uuid, geometry.gen_bytes());
+  Result<Table> gen = Table::create(store.paths.gen(), audience, k_gen_magic, uuid, geometry.gen_bytes());
   if (!gen) return gen.error();
   if (Result<void> made = Journal::make(store.paths, *control, 1, {}, Journal::Sync::later); !made) return made;
-  Result<Table> stats = Table::create(store.paths.stats(), k_stats_magic, uuid, k_stats_bytes);
+  Result<Table> stats = Table::create(store.paths.stats(), audience, k_stats_magic, uuid, k_stats_bytes);
   if (!stats) return stats.error();
-  Result<Table> waits = Table::create(store.paths.waits(), k_waits_magic, uuid, k_waits_bytes);
+  Result<Table> waits = Table::create(store.paths.waits(), audience, k_waits_magic, uuid, k_waits_bytes);
   if (!waits) return waits.error();
-  Result<os::Mapping> index = make_mapped_file(store.paths.index(1), geometry.index_bytes());
+  Result<os::Mapping> index = make_mapped_file(store.paths.index(1), audience, geometry.index_bytes());
   if (!index) return index.error();
   os::reached("store.create.files");
   control->make_valid();
@@ -166,12 +213,13 @@ Result<bool> adopt(Opened& store, bool alone, Trouble& trouble) {
   bool trusted = !alone || (page.boot_id == boot && boot != os::BootId{} && sequence_plausible(*control));
 
   const Geometry geometry = control->geometry();
+  const os::Audience& audience = store.paths.audience;
   Result<Table> gen = Table::open(store.paths.gen(), k_gen_magic, page.uuid, geometry.gen_bytes());
   if (!gen && !alone) return false;
   if (!gen) {
     // Of keys only running processes remember stamps, and there are none; of tags the records do.
     const std::uint64_t moment = trusted ? control->last_sequence() : UINT64_MAX;
-    gen = Table::create(store.paths.gen(), k_gen_magic, page.uuid, geometry.gen_bytes(),
+    gen = Table::create(store.paths.gen(), audience, k_gen_magic, page.uuid, geometry.gen_bytes(),
                         [&](std::byte* data) { invalidate_all_tags(data, geometry, moment); });
     if (!gen) return gen.error();
   }
@@ -189,10 +237,10 @@ Result<bool> adopt(Opened& store, bool alone, Trouble& trouble) {
   }
   if (alone) make_appendable(store.paths, *control);
   Result<Table> stats = Table::open(store.paths.stats(), k_stats_magic, page.uuid, k_stats_bytes);
-  if (!stats) stats = Table::create(store.paths.stats(), k_stats_magic, page.uuid, k_stats_bytes);
+  if (!stats) stats = Table::create(store.paths.stats(), audience, k_stats_magic, page.uuid, k_stats_bytes);
   if (!stats) return stats.error();
   Result<Table> waits = Table::open(store.paths.waits(), k_waits_magic, page.uuid, k_waits_bytes);
-  if (!waits) waits = Table::create(store.paths.waits(), k_waits_magic, page.uuid, k_waits_bytes);
+  if (!waits) waits = Table::create(store.paths.waits(), audience, k_waits_magic, page.uuid, k_waits_bytes);
   if (!waits) return waits.error();
   store.control = *std::move(control);
   store.gen = *std::move(gen);
@@ -202,7 +250,8 @@ Result<bool> adopt(Opened& store, bool alone, Trouble& trouble) {
   return true;
 }
 
-// Indexes and journals that were replaced, or not finished. REQUIRES: nobody else has the store open.
+// Indexes and journals that were replaced, or not finished, and what somebody was killed over. REQUIRES: nobody else
+// has the store open. Who is late to make a directory in here finds that it is there.
 void delete_old_files(const Opened& store) {
   const ControlPage& page = store.control.page();
   const std::string index = store.paths.index(page.index_number.load()).filename().string();
@@ -210,7 +259,8 @@ void delete_old_files(const Opened& store) {
   const Result<std::vector<std::string>> names = os::list(store.paths.v1());
   if (!names) return;
   for (const std::string& name : *names) {
-    const bool old = (name.starts_with("index.") && name != index) || (name.starts_with("journal.") && name != journal);
+    const bool old = os::half_made(name) || (name.starts_with("index.") && name != index) ||
+                     (name.starts_with("journal.") && name != journal);
     if (old) static_cast<void>(os::unlink(store.paths.v1() / name));
   }
 }
@@ -248,26 +298,31 @@ Result<void> open_locked(const StoreOptions& options, Opened& store, Trouble& tr
 
 Result<Opened> open_files(const StoreOptions& options, Trouble& trouble) {
   Opened store;
-  if (Result<void> made = os::make_directories(options.directory); !made) return made.error();
+  const os::Audience& audience = store.paths.audience = options.audience;
+  if (Result<void> made = os::make_directories(options.directory, audience); !made) return made.error();
   std::error_code failed;
   store.paths.root = std::filesystem::canonical(options.directory, failed);
   if (failed) return os::error(failed.value(), "resolve", options.directory.string());
-  if (Result<void> checked = check_directory(store.paths.root); !checked) return checked.error();
+  if (Result<void> checked = check_file_system(store.paths.root); !checked) return checked.error();
+  if (Result<void> checked = check_place({store.paths.root, true}, audience); !checked) return checked.error();
   const Result<bool> newer = only_newer(store.paths.root);
   if (!newer) return newer.error();
   if (*newer) {
     return Error(Errc::incompatible_format, "the store in " + store.paths.root.string() + " was made by a newer larder",
                  "use that larder, or another directory");
   }
-  for (const auto& directory : {store.paths.segments(), store.paths.locks()}) {
-    if (Result<void> made = os::make_directories(directory); !made) return made.error();
+  for (const auto& directory : {store.paths.v1(), store.paths.segments(), store.paths.locks()}) {
+    if (Result<void> made = os::make_directories(directory, audience); !made) return made.error();
+    if (Result<void> checked = check_place({directory, false}, audience); !checked) return checked.error();
   }
-  if (Result<void> written = os::write_once(store.paths.root / "CACHEDIR.TAG", k_cachedir_tag); !written) {
+  if (Result<void> written = os::write_once(store.paths.root / "CACHEDIR.TAG", k_cachedir_tag, audience); !written) {
     return written.error();
   }
-  if (Result<void> written = os::write_once(store.paths.root / ".gitignore", "*\n"); !written) return written.error();
+  if (Result<void> written = os::write_once(store.paths.root / ".gitignore", "*\n", audience); !written) {
+    return written.error();
+  }
 
-  Result<std::unique_ptr<OwnedLockFile>> lock = OwnedLockFile::open(store.paths.locks() / "open");
+  Result<std::unique_ptr<OwnedLockFile>> lock = OwnedLockFile::open(store.paths.locks() / "open", audience);
   if (!lock) return lock.error();
   store.presence = *std::move(lock);
   if (Result<void> locked = store.presence->file().lock(k_lock_opening); !locked) return locked.error();

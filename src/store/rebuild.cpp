@@ -151,7 +151,7 @@ Result<void> rebuild(const Paths& paths, const Control& control, const Table& ge
   // Nobody has the store open, so nobody remembers anything.
   page.forgotten = 0;
   const std::uint64_t number = page.index_number.load() + 1;
-  Result<os::Mapping> mapping = make_mapped_file(paths.index(number), control.geometry().index_bytes());
+  Result<os::Mapping> mapping = make_mapped_file(paths.index(number), paths.audience, control.geometry().index_bytes());
   if (!mapping) return mapping.error();
   Slots index(*std::move(mapping));
   const std::vector<JournalEntry> left_out = fill_index(index, hidden, *segments);

@@ -228,7 +228,7 @@ Space::Granted<Writable> Space::lease_single(std::uint64_t bytes) {
 
 Result<Writable> Space::open_leased(std::uint32_t slot, int flags) {
   const std::uint64_t id = control_.segment(slot).id.load();
-  Result<os::File> file = os::File::open(paths_.segment(id), flags);
+  Result<os::File> file = os::File::open(paths_.segment(id), flags, paths_.audience);
   if (!file) return file.error();
   return Writable{slot, id, segment_seed(control_.page().uuid, id), *std::move(file)};
 }

@@ -51,7 +51,7 @@ Segments::Segments(const Paths& paths, const Control& control, Trouble& trouble)
 Result<std::shared_ptr<Segments>> Segments::open(const Paths& paths, const Control& control, Trouble& trouble) {
   std::shared_ptr<Segments> segments(new Segments(paths, control, trouble));
   for (std::size_t i = 0; i < k_pin_files; ++i) {
-    Result<std::unique_ptr<OwnedLockFile>> file = OwnedLockFile::open(pin_path(paths, i));
+    Result<std::unique_ptr<OwnedLockFile>> file = OwnedLockFile::open(pin_path(paths, i), paths.audience);
     if (!file) return file.error();
     segments->pins_[i] = *std::move(file);
   }

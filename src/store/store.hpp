@@ -35,6 +35,7 @@
 #include <larder/stats.hpp>
 
 #include "observe/counters.hpp"
+#include "os/os.hpp"
 #include "store/tags.hpp"
 
 namespace larder::store {
@@ -51,6 +52,7 @@ struct StoreOptions {
   Durability durability = Durability::synced;
   observe::Counters* counters = nullptr;            // required; outlives the store
   std::function<void(const Event&)> on_event = {};  // may be empty; called outside every lock
+  os::Audience audience = {};                       // of the store: one that is there has to be of the same
 };
 inline constexpr std::uint64_t k_limit_default = std::uint64_t{10} << 30;
 

@@ -1,6 +1,7 @@
 // The public API over both tiers: what a user sees of hits, misses, options and faults.
 #include <gtest/gtest.h>
 
+#include <grp.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -388,12 +389,92 @@ TEST_F(CacheTest, UnusableOptionsAreNamed) {
                                                               {Options{.store = Size("lots")}, "store"},
                                                               {Options{.memory = -1}, "memory"},
                                                               {Options{.store = Size(-1)}, "store"},
+                                                              {Options{.shared = "everybody"}, "shared"},
+                                                              {Options{.shared = "group:"}, "shared"},
+                                                              {Options{.shared = "user:root"}, "shared"},
+                                                              {Options{.shared = "group:no such group"}, "shared"},
                                                               {Options{.queue = "2G"}, "queue"}}) {
     const Result<Cache> cache = Cache::open(options);
     ASSERT_FALSE(cache);
     EXPECT_NE(std::string(cache.error().what()).find(name), std::string::npos) << cache.error().what();
     EXPECT_FALSE(cache.error().help().empty());
   }
+}
+
+// A group of this process.
+std::string our_group() {
+  return std::string("group:") + ::getgrgid(::getegid())->gr_name;
+}
+
+TEST_F(CacheTest, AStoreIsUsedByThoseItWasMadeForAndTheOthersAreToldHowToOpenIt) {
+  {
+    Cache cache = open({.shared = our_group(), .write = WriteMode::through});
+    EXPECT_NE(cache.stats().degraded, "") << "the directory is there, and private";
+    EXPECT_NE(cache.stats().degraded_help.find("chmod 2770 " + directory().string()), std::string::npos);
+  }
+  Options options{.directory = directory() / "store", .shared = our_group(), .write = WriteMode::through};
+  {
+    Cache cache = Cache::open(options).value();
+    EXPECT_EQ(cache.stats().degraded, "");
+    EXPECT_EQ(cache.put(Key{"k"}, 1).in_store, PutOutcome::Store::written);
+  }
+  options.shared = "";
+  std::vector<Event> events;
+  options.on_event = [&](const Event& event) { events.push_back(event); };
+  Cache cache = Cache::open(options).value();
+  EXPECT_EQ(*cache.get_or_compute(Key{"k"}, [] { return 2; }), 2) << "the caller gets his result";
+  EXPECT_EQ(cache.stats()[Counter::fault_permission], 1U);
+  const std::string cure = "Options::shared = \"" + our_group() + "\"";
+  EXPECT_NE(cache.stats().degraded_help.find(cure), std::string::npos) << cache.stats().degraded_help;
+  ASSERT_EQ(events.size(), 1U);
+  EXPECT_NE(events[0].text.find(cure), std::string::npos) << events[0].text;
+  options.shared = our_group();
+  EXPECT_EQ(**Cache::open(options).value().get<int>(Key{"k"}), 1);
+}
+
+TEST_F(CacheTest, AForkedChildGoesOnWithTheSharedStore) {
+  const Options options{.directory = directory() / "store", .shared = our_group(), .write = WriteMode::through};
+  Cache cache = Cache::open(options).value();
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit(cache.put(Key{"k"}, 1).in_store == PutOutcome::Store::written ? 0 : 1);
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  EXPECT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+  EXPECT_EQ(**cache.get<int>(Key{"k"}), 1);
+}
+
+TEST_F(CacheTest, WhoIsNotOfTheGroupWorksWithoutTheStoreAndIsToldWhy) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can leave its groups";
+  const pid_t child = ::fork();
+  if (child == 0) {
+    if (::setgroups(0, nullptr) != 0 || ::setgid(54321) != 0) ::_exit(9);
+    const Cache cache = Cache::open({.directory = directory() / "store", .shared = "group:root"}).value();
+    const Stats stats = cache.stats();
+    const bool told = stats.degraded.find("not in the group `root`") != std::string::npos &&
+                      stats.degraded_help.find("usermod -aG root") != std::string::npos;
+    ::_exit(told && stats[Counter::fault_permission] == 1 ? 0 : 1);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  EXPECT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+  EXPECT_FALSE(std::filesystem::exists(directory() / "store"));
+}
+
+TEST_F(CacheTest, TheVariableSaysOfTheDefaultStoreAloneWhoseItIs) {
+  const auto mode_of = [](const std::filesystem::path& path) {
+    return static_cast<unsigned>(std::filesystem::status(path).permissions());
+  };
+  ::setenv("LARDER_DIR", (directory() / "default").c_str(), 1);
+  ::setenv("LARDER_SHARED", our_group().c_str(), 1);
+  const Cache by_default = Cache::open().value();
+  const Cache named = Cache::open({.directory = directory() / "named"}).value();
+  ::unsetenv("LARDER_SHARED");
+  ::unsetenv("LARDER_DIR");
+  EXPECT_EQ(by_default.stats().degraded, "");
+  EXPECT_EQ(mode_of(directory() / "default"), 02770U);
+  EXPECT_EQ(mode_of(directory() / "named"), 0700U);
 }
 
 struct Model {

@@ -1,4 +1,5 @@
 // The verbs beside `exec`, from outside: text, --json and exit codes.
+#include <grp.h>
 #include <pwd.h>
 #include <unistd.h>
 
@@ -751,6 +752,57 @@ TEST_F(Verbs, AFullStandardOutputIsAnError) {
   const Ran ran = larder({"get", "a"}, {.output = "/dev/full"});
   EXPECT_EQ(ran.status, 8);
   EXPECT_EQ(ran.err.find("larder: error: standard output cannot be written"), 0U) << ran.err;
+}
+
+TEST_F(Verbs, AStoreIsSharedByAGroupWhereThatIsAskedFor) {
+  const std::string fab = std::string("group:") + ::getgrgid(::getegid())->gr_name;
+  const How as_all{.input = "x", .environment = {{"LARDER_SHARED", fab}}};
+  EXPECT_EQ(larder({"put", "a", "--shared", fab}, {.input = "x"}).status, 0);
+  EXPECT_EQ(larder({"--shared", fab, "get", "a"}).out, "x");
+  EXPECT_EQ(larder({"get", "a"}, as_all).out, "x");
+  EXPECT_EQ(larder({"exec", "--require-cache", "--", "true"}, as_all).status, 0);
+  EXPECT_EQ(larder({"doctor"}, as_all).status, 0) << larder({"doctor"}, as_all).out;
+
+  const Ran refused = larder({"get", "a"});
+  EXPECT_EQ(refused.status, 7);
+  EXPECT_NE(refused.err.find(store().string() + " is shared"), std::string::npos) << refused.err;
+  EXPECT_NE(refused.err.find("--shared " + fab), std::string::npos) << refused.err;
+  const Ran exec = larder({"exec", "--", "echo", "done"});
+  EXPECT_EQ(exec.out, "done\n");
+  EXPECT_NE(exec.err.find("--shared " + fab), std::string::npos) << exec.err;
+  const Ran doctor = larder({"doctor"});
+  EXPECT_EQ(doctor.status, 1);
+  EXPECT_NE(doctor.out.find("cure: open it with"), std::string::npos) << doctor.out;
+
+  // The variable is of the default store.
+  const std::string other = (work() / "other").string();
+  EXPECT_EQ(larder({"put", "a", "--dir", other}, as_all).status, 0);
+  EXPECT_EQ(larder({"get", "a", "--dir", other}).out, "x");
+  const Ran widened = larder({"get", "a", "--dir", other, "--shared", fab});
+  EXPECT_EQ(widened.status, 7);
+  EXPECT_NE(widened.err.find("chmod 2770 " + other), std::string::npos) << widened.err;
+}
+
+TEST_F(Verbs, ThoseWithWhomAStoreCannotBeSharedAreNamedWithTheCure) {
+  for (const std::string shared : {"everybody", "group:", "group:no such group", ""}) {
+    const Ran ran = larder({"put", "a", "--shared", shared}, {.input = "x"});
+    EXPECT_EQ(ran.status, 2) << shared;
+    EXPECT_NE(ran.err.find("shared"), std::string::npos) << ran.err;
+    EXPECT_NE(ran.err.find("help: "), std::string::npos) << ran.err;
+    EXPECT_FALSE(std::filesystem::exists(store()));
+  }
+}
+
+TEST_F(Verbs, WhoIsNotOfTheGroupIsToldHowToJoinIt) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can become another user";
+  EXPECT_EQ(larder({"put", "a", "--shared", "group:root"}, {.input = "x"}).status, 0);
+  open_to_all();
+  const How how{.environment = {{"LARDER_SHARED", "group:root"}}, .user = ordinary_user()};
+  EXPECT_EQ(larder({"put", "a"}, how).status, 7);
+  EXPECT_NE(larder({"put", "a"}, how).err.find("usermod -aG root"), std::string::npos);
+  EXPECT_EQ(larder({"get", "a"}, how).status, 7);
+  const Ran doctor = larder({"doctor"}, how);
+  EXPECT_NE(doctor.out.find("cure: join its group"), std::string::npos) << doctor.out;
 }
 
 TEST_F(Verbs, TheDirectoryOptionComesBeforeTheEnvironment) {

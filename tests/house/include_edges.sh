@@ -20,7 +20,7 @@ find include src tools examples bench tests fuzz -name '*.[ch]pp' -exec \
     home["lmdb.h"] = home["rocksdb/"] = home["sqlite3.h"] = home["tbb/"] = home["oneapi/"] = "^bench/"
     home["gtest/"] = home["gmock/"] = home["rapidcheck"] = "^tests/"  # and tests may use every other one
     # The system: src/os makes the system calls; programs may talk to it, the other rooms and the examples may not.
-    system_headers = "sys/ linux/ unistd.h limits.h pthread.h sched.h poll.h pwd.h signal.h spawn.h termios.h"
+    system_headers = "sys/ linux/ unistd.h grp.h limits.h pthread.h sched.h poll.h pwd.h signal.h spawn.h termios.h"
     n = split(system_headers " dirent.h dlfcn.h fnmatch.h", names, " ")
     for (i = 1; i <= n; i++) home[names[i]] = "^(src/os|tools|bench)/"
     home["fcntl.h"] = "^(src|tools|bench)/"  # os.hpp takes its flags

@@ -7,9 +7,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
+#include <atomic>
 #include <cerrno>
 #include <fstream>
+#include <latch>
 #include <numeric>
+#include <set>
+#include <thread>
 #include <vector>
 
 #include "os/os.hpp"
@@ -164,6 +169,91 @@ TEST(Directories, AreMadePrivateWithTheirParents) {
   EXPECT_EQ(ownership(directory.path() / "a").value().mode, 0700U);
   EXPECT_EQ(ownership(directory.path() / "a" / "b").value().mode, 0700U);
   EXPECT_TRUE(make_directories(directory.path() / "a" / "b")) << "already there";
+}
+
+// Root may give files to any group, others to their own.
+gid_t some_group() {
+  return ::geteuid() == 0 ? 54321 : ::getegid();
+}
+
+TEST(Audience, WhatIsMadeHasItsModesAndItsGroupUnderAnyUmask) {
+  for (const ::mode_t mask : {0777U, 0000U, 0022U}) {
+    for (const Audience& audience : {Audience{}, Audience{some_group()}}) {
+      SCOPED_TRACE(mask);
+      const test::TemporaryDirectory directory;
+      const std::filesystem::path made = directory.path() / "a" / "b";
+      const ::mode_t before = ::umask(mask);
+      const bool all = make_directories(made, audience) && File::open(made / "file", O_RDWR | O_CREAT, audience) &&
+                       File::open(made / "anew", O_RDWR | O_CREAT | O_EXCL, audience) &&
+                       LockFile::open(made / "lock", audience) && write_once(made / "once", "text", audience);
+      ::umask(before);
+      ASSERT_TRUE(all);
+      const auto expect = [&](const std::filesystem::path& path, ::mode_t mode) {
+        const Ownership found = ownership(path).value();
+        EXPECT_EQ(found.mode, mode) << path;
+        if (audience.group) {
+          EXPECT_EQ(found.group, *audience.group) << path;
+        }
+      };
+      expect(directory.path() / "a", audience.group ? 02770 : 0700);
+      expect(made, audience.group ? 02770 : 0700);
+      for (const char* name : {"file", "anew", "lock", "once"}) expect(made / name, audience.group ? 0660 : 0600);
+      EXPECT_EQ(list(made).value().size(), 4U) << "nothing half made is left";
+    }
+  }
+}
+
+TEST(Audience, WhatIsThereKeepsItsModes) {
+  const test::TemporaryDirectory directory;
+  ASSERT_TRUE(make_directories(directory.path() / "d"));
+  ASSERT_TRUE(File::open(directory.path() / "f", O_RDWR | O_CREAT));
+  ASSERT_TRUE(make_directories(directory.path() / "d", {some_group()}));
+  ASSERT_TRUE(File::open(directory.path() / "f", O_RDWR | O_CREAT, {some_group()}));
+  EXPECT_EQ(ownership(directory.path() / "d").value().mode, 0700U);
+  EXPECT_EQ(ownership(directory.path() / "f").value().mode, 0600U);
+  EXPECT_FALSE(File::open(directory.path() / "f", O_RDWR | O_CREAT | O_EXCL)) << "it was to be made anew";
+}
+
+TEST(Audience, OfManyWhoMakeOneFileOrDirectoryAllGetTheSame) {
+  for (int round = 0; round < 200; ++round) {
+    const test::TemporaryDirectory directory;
+    std::array<ino_t, 8> files{};
+    std::atomic<int> failed = 0;
+    std::latch start(files.size());
+    std::vector<std::thread> threads;
+    for (ino_t& file : files) {
+      threads.emplace_back([&] {
+        start.arrive_and_wait();
+        if (!make_directories(directory.path() / "a" / "b")) ++failed;
+        const Result<File> made = File::open(directory.path() / "a" / "b" / "f", O_RDWR | O_CREAT);
+        if (!made || !write_once(directory.path() / "a" / "once", "text")) ++failed;
+        struct stat status {};
+        if (made && ::fstat(made->fd(), &status) == 0) file = status.st_ino;
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_EQ(failed, 0);
+    EXPECT_EQ(std::set(files.begin(), files.end()).size(), 1U);
+    EXPECT_EQ(list(directory.path() / "a").value().size(), 2U);
+  }
+}
+
+TEST(Groups, AreKnownByNameAndNumber) {
+  EXPECT_EQ(group_named("root"), std::optional<gid_t>(0));
+  EXPECT_EQ(group_name(0), "root");
+  EXPECT_EQ(group_named("no such group"), std::nullopt);
+  EXPECT_EQ(group_name(3'999'999'999U), "3999999999");
+  EXPECT_TRUE(in_group(::getegid()));
+  EXPECT_FALSE(in_group(3'999'999'999U));
+}
+
+TEST(Directories, AnEmptyOneIsUnlinkedAndAFullOneIsNot) {
+  const test::TemporaryDirectory directory;
+  ASSERT_TRUE(make_directories(directory.path() / "a" / "b"));
+  EXPECT_FALSE(unlink(directory.path() / "a"));
+  EXPECT_TRUE(unlink(directory.path() / "a" / "b"));
+  EXPECT_TRUE(unlink(directory.path() / "a"));
+  EXPECT_FALSE(std::filesystem::exists(directory.path() / "a"));
 }
 
 TEST(Directories, AFileInTheWayIsAnError) {

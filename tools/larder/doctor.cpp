@@ -66,7 +66,7 @@ std::filesystem::path nearest(const std::filesystem::path& directory) {
   return path;
 }
 
-// `own`: it is the store's directory, which has to be the user's alone.
+// `own`: it is the store's directory, which has to be the user's alone, or a group's.
 Check check_permissions(const std::filesystem::path& place, bool own) {
   const std::string name = place.string();
   const uid_t user = ::geteuid();
@@ -78,7 +78,9 @@ Check check_permissions(const std::filesystem::path& place, bool own) {
     return {State::fail, "permissions", fmt::format("{} is not a directory", name), k_other_directory};
   }
   const std::string give = fmt::format("{}, or make it yours: sudo chown -R {} {}", k_other_directory, user, name);
-  if (own && status.st_uid != user) {
+  // Whether that group is the one that is asked for is seen when the store is opened.
+  const bool shared = (status.st_mode & 07777) == (S_ISGID | S_IRWXU | S_IRWXG);
+  if (own && !shared && status.st_uid != user) {
     return {State::fail, "permissions", fmt::format("{} belongs to user {}, not {}", name, status.st_uid, user), give};
   }
   if (::access(name.c_str(), R_OK | W_OK | X_OK) != 0) {
@@ -86,10 +88,11 @@ Check check_permissions(const std::filesystem::path& place, bool own) {
     const std::string cure = code == EROFS           ? fmt::format("mount it writable, or {}", k_other_directory)
                              : code != EACCES        ? k_other_directory
                              : status.st_uid == user ? fmt::format("chmod u+rwx {}", name)
+                             : shared                ? fmt::format("join its group, or {}", k_other_directory)
                                                      : give;
     return {State::fail, "permissions", fmt::format("{} may not be written: {}", name, std::strerror(code)), cure};
   }
-  if (own && (status.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
+  if (own && !shared && (status.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
     return {State::fail, "permissions", fmt::format("other users may write {}", name),
             fmt::format("chmod go-w {}", name)};
   }
@@ -188,9 +191,13 @@ std::string cure_of(const Error& error, const std::filesystem::path& v1) {
   if (says(EROFS)) return fmt::format("mount it writable, or {}", k_other_directory);
   if (says(EIO)) return fmt::format("dmesg tells whether the disk fails; {}", k_other_directory);
   if (error.code() == Errc::no_space) return k_free_space;
-  if (error.code() == Errc::unsupported_filesystem || error.code() == Errc::incompatible_format) return error.help();
+  const bool modes = says(EACCES) || says(EPERM);
+  if (error.code() == Errc::unsupported_filesystem || error.code() == Errc::incompatible_format ||
+      error.code() == Errc::invalid_option || (error.code() == Errc::permission && !modes)) {
+    return error.help();
+  }
   if (v1.empty()) return k_other_directory;
-  if (error.code() == Errc::permission) {
+  if (modes) {
     return fmt::format("sudo chown -R {0} {1}, chmod -R u+rwX {1}, or {2}", ::geteuid(), v1.string(),
                        k_other_directory);
   }
@@ -206,14 +213,14 @@ Check refused(const char* name, const Error& error, const std::filesystem::path&
 }
 
 // Does what the first `larder exec` would do, in a directory that is gone afterwards.
-Check check_trial(const std::filesystem::path& place) {
+Check check_trial(const Globals& globals, const std::filesystem::path& place) {
   std::string scratch = (place / ".larder-doctor-XXXXXX").string();
   if (::mkdtemp(scratch.data()) == nullptr) {
     return {State::fail, "trial",
             fmt::format("no directory can be made in {}: {}", place.string(), std::strerror(errno)), k_other_directory};
   }
   Check check = [&]() -> Check {
-    Result<Cache> cache = open_store(scratch);
+    Result<Cache> cache = open_store(std::filesystem::path(scratch) / "store", store_shared(globals));
     if (!cache) return refused("trial", cache.error(), {});
     const Key key("trial");
     cache->put(key, std::string("value"));
@@ -255,7 +262,7 @@ int run(const Globals& globals) {
   const bool usable = checks.back().state == State::ok;
   const bool exists = usable && own && store_exists(directory);
   if (exists) {
-    const Result<Cache> cache = open_store(directory);
+    const Result<Cache> cache = open_store(globals);
     const Stats stats = cache ? cache->shared_stats() : Stats{};
     checks.push_back(check_space(place, cache ? &stats : nullptr));
     if (cache) {
@@ -268,7 +275,7 @@ int run(const Globals& globals) {
     checks.push_back(check_space(place, nullptr));
     checks.push_back({State::ok, "store", no_store_yet(directory), ""});
   }
-  if (usable) checks.push_back(check_trial(place));
+  if (usable) checks.push_back(check_trial(globals, place));
   checks.push_back(check_mappings());
   checks.push_back(check_files());
   const int status = print_checks(globals, checks);

@@ -257,7 +257,7 @@ int run(const Globals& globals, const ExecOptions& options) {
   std::optional<Key> key;
   std::optional<Claim<ExecResult>> claim;
   try {
-    cache = open_store(store_path(globals)).value();
+    cache = open_store(globals).value();
     input.read(value_bytes_max(*cache));
     key = key_of(request, input.digest());
     if (chain().find(key->fingerprint().hex()) != std::string::npos) {

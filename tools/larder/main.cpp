@@ -12,6 +12,7 @@
 
 #include <larder/version.hpp>
 
+#include "arguments.hpp"
 #include "more_words.hpp"
 #include "verbs.hpp"
 
@@ -29,7 +30,7 @@ Start here:
   larder stats                  what that saved
 
 Environment: LARDER_DIR (the store's directory), XDG_CACHE_HOME (without it, the directory of caches),
-LARDER_DISABLE=1 (exec runs uncached), NO_COLOR.
+LARDER_SHARED (group:NAME, whose that store is), LARDER_DISABLE=1 (exec runs uncached), NO_COLOR.
 
 Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 finished with warnings (damage), 5 no store, 6 busy,
 7 permission, 8 no space, 130 interrupted. `exec` ends as the command did; 125: --require-cache and no cache,
@@ -83,6 +84,10 @@ void add_globals(CLI::App& app, Globals& globals) {
   app.add_option("--dir", globals.directory,
                  "the store's directory [LARDER_DIR, else $XDG_CACHE_HOME/larder/default, else "
                  "~/.cache/larder/default]");
+  app.add_option("--shared", globals.shared,
+                 "group:NAME: the store is the group's, and whoever makes it makes it so [without --dir LARDER_SHARED, "
+                 "else the store is private]")
+      ->check(not_empty());
   app.add_flag("--json", globals.json, "print JSON instead of text");
   app.add_flag("-q,--quiet", globals.quiet, "say only what went wrong");
 }

@@ -61,7 +61,8 @@ Failure failure_of(const Error& error) {
 }
 
 std::string next_command(const Globals& globals, std::string_view words) {
-  return fmt::format("larder {}{}", words, globals.directory.empty() ? "" : " --dir " + printable(globals.directory));
+  return fmt::format("larder {}{}{}", words, globals.directory.empty() ? "" : " --dir " + printable(globals.directory),
+                     globals.shared.empty() ? "" : " --shared " + printable(globals.shared));
 }
 
 std::string counted(std::uint64_t count, std::string_view one, std::string_view several) {

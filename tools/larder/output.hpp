@@ -50,6 +50,7 @@ struct Failure {
 // What every verb is told.
 struct Globals {
   std::string directory;  // --dir, or empty
+  std::string shared;     // --shared, or empty
   bool json = false;
   bool quiet = false;
   std::vector<std::string> command;  // what stands behind `--`, for `exec`

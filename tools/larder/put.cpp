@@ -57,7 +57,7 @@ int run(const Globals& globals, const PutOptions& options) {
   const Descriptor file(is_standard_input(path) ? ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0)
                                                 : ::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (file.get() < 0) throw unreadable(path, errno);
-  Result<Cache> cache = open_store(store_path(globals));
+  Result<Cache> cache = open_store(globals);
   if (!cache) throw failure_of(cache.error());
   std::vector<std::byte> bytes = read_value(path, file.get(), value_bytes_max(*cache));
   const std::size_t size = bytes.size();

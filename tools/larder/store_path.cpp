@@ -21,8 +21,8 @@ std::string doctor(const std::filesystem::path& directory) {
   return fmt::format("larder doctor --dir {}", directory.string());
 }
 
-Cache open_or_throw(const std::filesystem::path& directory) {
-  Result<Cache> cache = open_store(directory);
+Cache open_or_throw(const Globals& globals) {
+  Result<Cache> cache = open_store(globals);
   if (!cache) throw failure_of(cache.error());
   return *std::move(cache);
 }
@@ -37,6 +37,10 @@ std::filesystem::path store_path(const Globals& globals) {
                 "name a directory with --dir or LARDER_DIR");
   }
   return directory;
+}
+
+std::string store_shared(const Globals& globals) {
+  return globals.shared.empty() && globals.directory.empty() ? default_shared() : globals.shared;
 }
 
 bool store_exists(const std::filesystem::path& directory) {
@@ -58,9 +62,14 @@ std::string no_store_yet(const std::filesystem::path& directory) {
   return fmt::format("no store at {} yet (it is made by the first `larder exec` or `larder put`)", directory.string());
 }
 
-Result<Cache> open_store(const std::filesystem::path& directory) {
+Result<Cache> open_store(const Globals& globals) {
+  return open_store(store_path(globals), store_shared(globals));
+}
+
+Result<Cache> open_store(const std::filesystem::path& directory, const std::string& shared) {
   Options options;
   options.directory = directory;
+  options.shared = shared;
   options.memory = 0;
   options.write = WriteMode::through;
   Result<Cache> cache = Cache::open(options);
@@ -70,12 +79,12 @@ Result<Cache> open_store(const std::filesystem::path& directory) {
   const Errc code = stats[Counter::fault_permission] > 0 ? Errc::permission
                     : stats[Counter::fault_no_space] > 0 ? Errc::no_space
                                                          : Errc::io;
-  return Error(code, stats.degraded, doctor(directory));
+  return Error(code, stats.degraded, stats.degraded_help.empty() ? doctor(directory) : stats.degraded_help);
 }
 
 std::optional<Cache> open_existing(const Globals& globals) {
   const std::filesystem::path directory = store_path(globals);
-  if (store_exists(directory)) return open_or_throw(directory);
+  if (store_exists(directory)) return open_or_throw(globals);
   if (!globals.json) say(globals, no_store_yet(directory));
   return std::nullopt;
 }
@@ -83,7 +92,7 @@ std::optional<Cache> open_existing(const Globals& globals) {
 Cache require_existing(const Globals& globals, Exit exit) {
   const std::filesystem::path directory = store_path(globals);
   if (!store_exists(directory)) throw no_store(directory, exit);
-  return open_or_throw(directory);
+  return open_or_throw(globals);
 }
 
 Failure no_store(const std::filesystem::path& directory, Exit exit) {

@@ -17,13 +17,16 @@ inline constexpr const char* k_other_directory = "name another directory with --
 
 // --dir, else what the library would use. Throws Error if nothing names a directory.
 [[nodiscard]] std::filesystem::path store_path(const Globals& globals);
+// Whose it is: --shared, else what the library would use there.
+[[nodiscard]] std::string store_shared(const Globals& globals);
 // Whether there is a store, of whatever format. Throws Failure if that cannot be told.
 [[nodiscard]] bool store_exists(const std::filesystem::path& directory);
 // What is said of a directory in which nothing has been stored yet.
 [[nodiscard]] std::string no_store_yet(const std::filesystem::path& directory);
 
 // Opens the store, making it if there is none. Fails too if the cache would work without its store.
-[[nodiscard]] Result<Cache> open_store(const std::filesystem::path& directory);
+[[nodiscard]] Result<Cache> open_store(const Globals& globals);
+[[nodiscard]] Result<Cache> open_store(const std::filesystem::path& directory, const std::string& shared);
 // Opens the store if there is one: verbs that ask a question make nothing. Nothing, having said so, if there is none.
 // Throws Failure if it cannot be opened.
 [[nodiscard]] std::optional<Cache> open_existing(const Globals& globals);
