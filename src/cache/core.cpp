@@ -368,18 +368,19 @@ PutOutcome::Store Core::to_store(Pending pending) {
 
 PutOutcome Core::put(const Key& key, const Value& value, const Type& type, const EntryOptions& options,
                      std::optional<std::uint64_t> begun) {
-  const std::uint64_t before = tags().moment();
-  const std::uint64_t began = begun.value_or(before);
+  const std::uint64_t began = begun.value_or(tags().moment());
   Terms terms = resolve(options);
   const bool keep = admitted(value, type, options, terms);
   // What the key had is gone for everybody from here on, whatever becomes of the new value: also what
   // another process has in its memory alone, or in its queue, and what is being computed in this one.
   flights_.overtake(key);
   std::uint64_t stamp = 0;
+  std::uint64_t older = 0;  // the last moment at which what is put over here can have been written
   if (store_) {
     write_back_->cancel(key);
     // Written through, the older value stays until the new one takes its place: a kill in between loses neither.
     stamp = keep && write_ == WriteMode::through ? store_->touch(key) : store_->make_way(key);
+    older = tags().moment();
   }
   if (!keep) {
     if (memory_) memory_->remove(key);
@@ -389,7 +390,7 @@ PutOutcome Core::put(const Key& key, const Value& value, const Type& type, const
                                      nanoseconds_of(terms.cost.value_or(std::chrono::nanoseconds(0))), stamp, nullptr);
   // Another put came later, and its value may take a while yet.
   if (outcome.in_store == PutOutcome::Store::superseded && write_ == WriteMode::through) {
-    store_->remove_older(key, before);
+    store_->remove_older(key, older);
   }
   const bool nowhere = outcome.in_store == PutOutcome::Store::refused && !outcome.in_memory;
   if (nowhere || (outcome.in_store == PutOutcome::Store::refused && write_ == WriteMode::through)) forget(key);
