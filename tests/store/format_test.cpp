@@ -98,6 +98,34 @@ TEST(Format, TheStampsOfARecordReadBackAsTheyWereWritten) {
   }
 }
 
+template <class T>
+std::string hex_of(const T& object) {
+  return hex(Process::text(std::as_bytes(std::span(&object, 1))));
+}
+
+TEST(Format, TheBytesOfAJournalAreTheOnesOfThePage) {
+  EXPECT_EQ(hex_of(make_journal_page(some_uuid(), 1)),
+            "6c61726465724a31000102030405060708090a0b0c0d0e0f01000000000000002dba58f1ce1b1fe6");
+  const std::uint64_t seed = journal_seed(some_uuid(), 1);
+  EXPECT_EQ(
+      hex_of(make_journal_entry(JournalKind::key, key_mark(Key{"k"}.fingerprint()), std::uint64_t{1} << 40, seed, 0)),
+      "abb42d696478c666000000000001000001000000000000000d79d311c6533d70");
+}
+
+TEST(Format, AJournalEntryIsValidInItsPlaceOnlyAndAnyFlippedBitOfItIsDamage) {
+  const std::uint64_t seed = journal_seed(some_uuid(), 1);
+  const JournalEntry entry = make_journal_entry(JournalKind::tag, 5, 6, seed, 7);
+  EXPECT_EQ(check_journal_entry(entry, seed, 7), JournalPlace::entry);
+  EXPECT_EQ(check_journal_entry(entry, seed, 8), JournalPlace::damaged);
+  EXPECT_EQ(check_journal_entry(entry, journal_seed(some_uuid(), 2), 7), JournalPlace::damaged);
+  EXPECT_EQ(check_journal_entry(JournalEntry{}, seed, 7), JournalPlace::empty);
+  for (std::size_t bit = 0; bit < 8 * sizeof entry; ++bit) {
+    JournalEntry flipped = entry;
+    std::as_writable_bytes(std::span(&flipped, 1))[bit / 8] ^= std::byte{1} << bit % 8;
+    EXPECT_EQ(check_journal_entry(flipped, seed, 7), JournalPlace::damaged) << bit;
+  }
+}
+
 TEST(Format, ATagIsTheHashOfThePage) {
   EXPECT_EQ(tag_id("fab12"), 0x1691b0b70cc7ca01ULL);
 }
