@@ -314,7 +314,7 @@ JournalPlace check_journal_entry(const JournalEntry& entry, std::uint64_t seed, 
   constexpr JournalEntry k_empty{};
   if (std::memcmp(&entry, &k_empty, sizeof entry) == 0) return JournalPlace::empty;
   const JournalEntry expected = make_journal_entry(entry.kind, entry.subject, entry.until, seed, place);
-  const bool known = entry.kind >= JournalKind::key && entry.kind <= JournalKind::record;
+  const bool known = entry.kind >= JournalKind::key && entry.kind <= JournalKind::segment;
   return known && std::memcmp(&entry, &expected, sizeof entry) == 0 ? JournalPlace::entry : JournalPlace::damaged;
 }
 

@@ -237,6 +237,7 @@ struct ControlPage {
   std::atomic<std::uint64_t> floor_inverse;
   alignas(64) std::atomic<std::uint64_t> making;
   alignas(64) std::atomic<std::uint64_t> forgotten;
+  std::atomic<std::uint64_t> clearing;
   alignas(64) std::atomic<std::uint64_t> cramped;
   alignas(64) std::atomic<std::uint64_t> journal_number;
   std::atomic<std::uint64_t> journal_used;
@@ -250,10 +251,10 @@ static_assert(offsetof(ControlPage, gen_log2) == 48 && offsetof(ControlPage, che
               offsetof(ControlPage, retired) == 320 && offsetof(ControlPage, limit) == 384 &&
               offsetof(ControlPage, floor) == 448 && offsetof(ControlPage, floor_inverse) == 456 &&
               offsetof(ControlPage, making) == 512 && offsetof(ControlPage, forgotten) == 576 &&
-              offsetof(ControlPage, cramped) == 640 && offsetof(ControlPage, journal_number) == 704 &&
-              offsetof(ControlPage, journal_used) == 712 && offsetof(ControlPage, journal_count) == 720 &&
-              offsetof(ControlPage, journal_cleared) == 728 && offsetof(ControlPage, journal_synced) == 736 &&
-              sizeof(ControlPage) <= k_page_bytes);
+              offsetof(ControlPage, clearing) == 584 && offsetof(ControlPage, cramped) == 640 &&
+              offsetof(ControlPage, journal_number) == 704 && offsetof(ControlPage, journal_used) == 712 &&
+              offsetof(ControlPage, journal_count) == 720 && offsetof(ControlPage, journal_cleared) == 728 &&
+              offsetof(ControlPage, journal_synced) == 736 && sizeof(ControlPage) <= k_page_bytes);
 
 enum class SegmentState : std::uint32_t { free = 0, open = 1, sealed = 2, retired = 3, unlinked = 4 };
 enum class SegmentKind : std::uint32_t { shared = 0, single = 1 };
@@ -301,10 +302,11 @@ struct JournalPage {
 static_assert(sizeof(JournalPage) == 40);
 
 enum class JournalKind : std::uint32_t {
-  key = 1,     // records of the key (key_mark) `subject` of up to the sequence `until` are gone
-  tag = 2,     // the tag `subject` was invalidated at the moment `until`
-  all = 3,     // all records of up to the sequence `until` are gone
-  record = 4,  // the record in the segment of id `subject` at the offset `until` is gone
+  key = 1,      // records of the key (key_mark) `subject` of up to the sequence `until` are gone
+  tag = 2,      // the tag `subject` was invalidated at the moment `until`
+  all = 3,      // all records of up to the sequence `until` are gone
+  record = 4,   // the record in the segment of id `subject` at the offset `until` is gone
+  segment = 5,  // all records in the segment of id `subject` are gone; `until` is 0
 };
 
 struct JournalEntry {

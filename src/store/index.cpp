@@ -157,7 +157,7 @@ Index::Published Index::publish(const Key& key, Location at, std::uint64_t seque
     if (!take_slot(key, pending, there, taken)) continue;
     os::reached("store.publish.pending");
     // From here on a rebuild finds this record, if not the older one.
-    if (there.count != 0) note_older(there.any_fresh());
+    if (there.count != 0 || control_.page().clearing.load() != 0) note_older(there.count == 0 || there.any_fresh());
     break;
   }
   std::uint64_t expected = pending;
@@ -266,7 +266,8 @@ Index::ToRemove Index::begin_removal(const Key& key) {
   os::reached("store.remove.stamped");
   // Slots first: where one is cleared while this looks, it was noted before that its record is gone.
   Matches found = matches(key.fingerprint(), key.canonical());
-  if (control_.publishing(key.fingerprint())) return {control_.last_sequence(), true, stamp};
+  if (control_.publishing(key.fingerprint()) || control_.page().clearing.load() != 0)
+    return {control_.last_sequence(), true, stamp};
   return {found.count == 0 ? 0 : found.all().back().sequence, found.any_fresh(), stamp};
 }
 

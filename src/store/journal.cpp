@@ -66,7 +66,8 @@ Hidden::Rule* Hidden::first(JournalKind kind, std::uint64_t subject, std::uint64
 
 bool Hidden::hides(std::uint64_t segment_id, const FooterItem& item) {
   Rule* const record = first(JournalKind::record, segment_id, item.offset);
-  const std::array<Rule*, 3> rules{first(JournalKind::all, 0, item.sequence),
+  const std::array<Rule*, 4> rules{first(JournalKind::all, 0, item.sequence),
+                                   first(JournalKind::segment, segment_id, 0),
                                    first(JournalKind::key, key_mark(item.fingerprint), item.sequence),
                                    record != nullptr && record->entry.until == item.offset ? record : nullptr};
   const auto found = std::ranges::find_if(rules, [](const Rule* rule) { return rule != nullptr; });
@@ -87,8 +88,10 @@ std::vector<JournalEntry> Hidden::needed(const std::set<std::uint64_t>& marks) c
 
 void shorten(std::vector<JournalEntry>& entries, std::uint64_t count, std::uint64_t last) {
   if (entries.size() <= count) return;
-  // What hides a record by its place does not say how old that is: it stays, as far as there is room.
-  const auto by_place = [](const JournalEntry& entry) { return entry.kind == JournalKind::record; };
+  // What hides records by their place does not say how old they are: it stays, as far as there is room.
+  const auto by_place = [](const JournalEntry& entry) {
+    return entry.kind == JournalKind::record || entry.kind == JournalKind::segment;
+  };
   std::ranges::sort(entries, [&](const JournalEntry& a, const JournalEntry& b) {
     return std::tuple(by_place(b), b.until) < std::tuple(by_place(a), a.until);
   });
@@ -237,7 +240,8 @@ Journal::Position Journal::append(JournalKind kind, std::uint64_t subject, std::
   }
   if (!position) {
     trouble_.note(position.error(), paths_.journal(page.journal_number.load()).string());
-    control_.raise_floor(kind == JournalKind::record ? control_.last_sequence() : until);
+    const bool by_place = kind == JournalKind::record || kind == JournalKind::segment;
+    control_.raise_floor(by_place ? control_.last_sequence() : until);
     return 0;
   }
   os::reached("store.journal.written");
@@ -246,8 +250,15 @@ Journal::Position Journal::append(JournalKind kind, std::uint64_t subject, std::
 
 void Journal::note_record(Location at) {
   if (at.segment >= control_.segments().size()) return;
-  const std::uint64_t id = control_.segment(at.segment).id.load();
-  base::raise(control_.page().journal_cleared, append(JournalKind::record, id, at.offset));
+  note_cleared(JournalKind::record, control_.segment(at.segment).id.load(), at.offset);
+}
+
+void Journal::note_segment(std::uint64_t id) {
+  note_cleared(JournalKind::segment, id, 0);
+}
+
+void Journal::note_cleared(JournalKind kind, std::uint64_t subject, std::uint64_t until) {
+  base::raise(control_.page().journal_cleared, append(kind, subject, until));
 }
 
 void Journal::sync(Position position) {

@@ -78,9 +78,10 @@ class Journal {
   Position note_tag(TagId tag, std::uint64_t moment) { return append(JournalKind::tag, tag, moment); }
   // Everything of up to that sequence is gone.
   Position note_all(std::uint64_t until) { return append(JournalKind::all, 0, until); }
-  // No slot will lead to that record any more, for another reason than these. Who then removes its key, or puts it
-  // anew, cannot know of the record: so every sync() includes this from here on.
+  // No slot will lead to that record, or to any in that segment, any more, for another reason than these. Who then
+  // removes such a key, or puts it anew, cannot know of the record: so every sync() includes this from here on.
   void note_record(Location at);
+  void note_segment(std::uint64_t id);
   // Returns when that is on disk.
   void sync(Position position);
   // Drops entries that hide nothing any more if the file is filling up. Called about once a second.
@@ -104,6 +105,7 @@ class Journal {
  private:
   class Lock;
   Position append(JournalKind kind, std::uint64_t subject, std::uint64_t until);
+  void note_cleared(JournalKind kind, std::uint64_t subject, std::uint64_t until);
   // Both REQUIRE the journal's lock.
   Result<void> follow();
   Result<void> replace(std::span<const JournalEntry> entries);

@@ -150,6 +150,7 @@ Result<void> rebuild(const Paths& paths, const Control& control, const Table& ge
 
   // Nobody has the store open, so nobody remembers anything.
   page.forgotten = 0;
+  page.clearing = 0;
   const std::uint64_t number = page.index_number.load() + 1;
   Result<os::Mapping> mapping = make_mapped_file(paths.index(number), paths.audience, control.geometry().index_bytes());
   if (!mapping) return mapping.error();

@@ -105,6 +105,8 @@ void Space::drop_lease(std::uint32_t slot) {
 void Space::retire(std::uint32_t slot) {
   SegmentEntry& entry = control_.segment(slot);
   control_.page().forgotten.store(1);
+  // The power could undo the unlinking.
+  journal_.note_segment(entry.id.load());
   entry.state.store(SegmentState::retired);
   control_.page().retired.fetch_add(1);
   trouble_.count(Counter::segments_reclaimed);

@@ -37,8 +37,14 @@ struct Writable {
 class Space {
  public:
   Space(const Paths& paths, const Control& control, const LeaseFiles& leases, Segments& segments, Index& index,
-        Trouble& trouble)
-      : paths_(paths), control_(control), leases_(leases), segments_(segments), index_(index), trouble_(trouble) {}
+        Journal& journal, Trouble& trouble)
+      : paths_(paths),
+        control_(control),
+        leases_(leases),
+        segments_(segments),
+        index_(index),
+        journal_(journal),
+        trouble_(trouble) {}
 
   enum class Refusal : std::uint8_t { no_room, fault };
   template <class T>
@@ -106,6 +112,7 @@ class Space {
   const LeaseFiles& leases_;
   Segments& segments_;
   Index& index_;
+  Journal& journal_;
   Trouble& trouble_;
   std::mutex mutex_;
   std::set<std::uint32_t> leased_;  // slots this process appends to; guarded by mutex_

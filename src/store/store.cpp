@@ -40,7 +40,8 @@ Result<std::unique_ptr<Store>> Store::open(const StoreOptions& options) {
   body->journal.emplace(opened.paths, opened.control, opened.leases, body->trouble, body->durability);
   body->index.emplace(std::move(opened.index), *body->segments, opened.control, *body->generations, *body->tags,
                       *body->journal, body->trouble);
-  body->space.emplace(opened.paths, opened.control, opened.leases, *body->segments, *body->index, body->trouble);
+  body->space.emplace(opened.paths, opened.control, opened.leases, *body->segments, *body->index, *body->journal,
+                      body->trouble);
   body->appender.emplace(opened.control, *body->space, *body->segments, *body->index, *body->journal, body->trouble);
   body->waits.emplace(std::move(opened.waits), opened.leases);
   body->space->settle();
@@ -223,10 +224,14 @@ void Store::clear() {
   os::reached("store.clear.stamped");
   const Control& control = body_->files.control;
   control.page().forgotten.store(1);
+  // Until the journal knows, a key without a slot may have a record; for ever, if this process is killed here.
+  control.page().clearing.fetch_add(1);
   body_->index->slots().clear();
+  os::reached("store.clear.forgotten");
   // Numbers given out from here on belong to values that were stamped after the clear, or are withdrawn. Some older
   // ones do, too, and are lost with the next restart if their slots were not cleared by now.
   const Journal::Position noted = body_->journal->note_all(control.page().sequence.fetch_add(1));
+  control.page().clearing.fetch_sub(1);
   os::reached("store.clear.written");
   body_->generations->bump_all();
   os::reached("store.clear.cleared");

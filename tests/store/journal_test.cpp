@@ -155,6 +155,31 @@ TEST(Journal, AClearHoldsIfThePowerBringsTheSegmentsBack) {
   EXPECT_EQ(process.get(Key{"after"}), "v");
 }
 
+TEST(Journal, WhatWasPutOverAReclaimedRecordHoldsIfThePowerBringsItsSegmentBack) {
+  const Directory directory;
+  Process process(directory, 16 * k_mib);
+  ASSERT_EQ(process.put(Key{"put over"}, "old"), Put::stored);
+  ASSERT_EQ(process.put(Key{"removed"}, "old"), Put::stored);
+  const std::filesystem::path segment = segment_files(directory).front();
+  const std::filesystem::path kept = directory.path() / "kept";
+  std::filesystem::copy_file(segment, kept);
+  for (int i = 0; process.get(Key{"put over"}); ++i) {
+    ASSERT_EQ(process.put(Key{"k", i}, noise(200'000, 1)), Put::stored);
+  }
+  ASSERT_EQ(process.put(Key{"put over"}, "new"), Put::stored);
+  process.store->sync();
+  EXPECT_FALSE(process.store->remove(Key{"removed"}));
+  EXPECT_EQ(page_of(Control::open(directory.files()).value()).journal_synced,
+            page_of(Control::open(directory.files()).value()).journal_count);
+  process.store.reset();
+  for (const std::filesystem::path& file : segment_files(directory)) std::filesystem::remove(file);
+  std::filesystem::rename(kept, segment);
+  reboot(directory);
+  process.open();
+  EXPECT_EQ(process.get(Key{"put over"}), std::nullopt);
+  EXPECT_EQ(process.get(Key{"removed"}), std::nullopt);
+}
+
 TEST(Journal, AnOverwriteAndARemovalHoldIfThePowerTakesAllThatWasWrittenSince) {
   const Directory directory;
   Process process(directory);
