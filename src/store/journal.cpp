@@ -134,8 +134,14 @@ Result<void> Journal::make(const Paths& paths, const Control& control, std::uint
   return sync == Sync::now ? os::sync_directory(paths.v1()) : Result<void>();
 }
 
-bool Journal::look(const Paths& paths, const Control& control) {
-  return open_journal(paths, control, control.page().journal_number.load(), O_RDWR).has_value();
+Result<void> Journal::look(const Paths& paths, const Control& control) {
+  while (true) {
+    const std::uint64_t number = control.page().journal_number.load();
+    const Result<os::File> file = open_journal(paths, control, number, O_RDWR);
+    if (file) return {};
+    // Otherwise it was replaced meanwhile.
+    if (control.page().journal_number.load() == number) return file.error();
+  }
 }
 
 Journal::Contents Journal::read(const Paths& paths, const Control& control, std::uint64_t number, std::uint64_t count) {

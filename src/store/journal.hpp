@@ -95,8 +95,9 @@ class Journal {
   // The first places of one file, and all files that are there: after a kill there may be two.
   static Contents read(const Paths& paths, const Control& control, std::uint64_t number, std::uint64_t places);
   static Result<Contents> read_all(const Paths& paths, const Control& control);
-  // Whether the file in force is there. Its entries are not read.
-  [[nodiscard]] static bool look(const Paths& paths, const Control& control);
+  // Whether the file in force is there and can be opened: if not, Errc::not_found or Errc::damaged if it is lost. Its
+  // entries are not read.
+  static Result<void> look(const Paths& paths, const Control& control);
   // Makes `journal.<number>` with these entries; under that name it is whole from the first moment.
   enum class Sync : std::uint8_t { now, later };
   static Result<void> make(const Paths& paths, const Control& control, std::uint64_t number,

@@ -200,6 +200,11 @@ Result<void> begin_journal(const Paths& paths, const Control& control, Trouble& 
   return {};
 }
 
+// Whether a file is lost, and not only refused by the system for now.
+bool lost(const Error& error) {
+  return error.code() == Errc::not_found || error.code() == Errc::damaged;
+}
+
 // Opens what is there. False: it must be made anew.
 Result<bool> adopt(Opened& store, bool alone, Trouble& trouble) {
   Result<Control> control = Control::open(store.paths);
@@ -215,6 +220,7 @@ Result<bool> adopt(Opened& store, bool alone, Trouble& trouble) {
   const Geometry geometry = control->geometry();
   const os::Audience& audience = store.paths.audience;
   Result<Table> gen = Table::open(store.paths.gen(), k_gen_magic, page.uuid, geometry.gen_bytes());
+  if (!gen && !lost(gen.error())) return gen.error();
   if (!gen && !alone) return false;
   if (!gen) {
     // Of keys only running processes remember stamps, and there are none; of tags the records do.
@@ -224,6 +230,7 @@ Result<bool> adopt(Opened& store, bool alone, Trouble& trouble) {
     if (!gen) return gen.error();
   }
   Result<os::Mapping> index = map_file(store.paths.index(page.index_number.load()), geometry.index_bytes());
+  if (!index && !lost(index.error())) return index.error();
   if (!index && !alone) return false;
   trusted = trusted && index.has_value();
   if (!trusted) {
@@ -231,7 +238,8 @@ Result<bool> adopt(Opened& store, bool alone, Trouble& trouble) {
     index = map_file(store.paths.index(page.index_number.load()), geometry.index_bytes());
     if (!index) return index.error();
   }
-  if (trusted && !Journal::look(store.paths, *control)) {
+  if (const Result<void> journal = Journal::look(store.paths, *control); trusted && !journal) {
+    if (!lost(journal.error())) return journal.error();
     if (!alone) return false;
     if (Result<void> begun = begin_journal(store.paths, *control, trouble); !begun) return begun.error();
   }

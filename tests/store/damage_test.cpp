@@ -276,6 +276,30 @@ TEST(StoreDamage, ACopyWithHolesIsGivenRoomBeforeItIsWrittenThroughAMapping) {
   EXPECT_EQ(process.get(Key{"k"}), "v");
 }
 
+TEST(StoreDamage, AFileThatCannotBeOpenedNowIsNotTakenForLost) {
+  for (const char* name : {"gen", "index.1", "journal.1"}) {
+    SCOPED_TRACE(name);
+    const Directory directory;
+    Process process(directory);
+    ASSERT_EQ(process.put(Key{"k"}, "v"), Put::stored);
+    {
+      Twin twin;
+      twin.refuse = [&](os::Call call, const std::string& path) {
+        return call == os::Call::open && path.ends_with(name) ? EMFILE : 0;
+      };
+      observe::Counters counters;
+      StoreOptions options = process.options;
+      options.counters = &counters;
+      options.on_event = nullptr;
+      EXPECT_FALSE(Store::open(options));
+    }
+    process.store->maintain();
+    EXPECT_EQ(process.get(Key{"k"}), "v") << "and the store is the same";
+    Process later(directory);
+    EXPECT_EQ(later.get(Key{"k"}), "v");
+  }
+}
+
 TEST(StoreDamage, AFileSystemThatIsNotKnownToBeSafeIsRefusedAndTheErrorSaysWhatToDo) {
   observe::Counters counters;
   const auto store = Store::open({"/proc", 16 * k_mib, Verification::boot, Durability::synced, &counters, {}});

@@ -335,6 +335,27 @@ TEST(Journal, KilledWhileItIsReplacedNothingIsForgotten) {
   }
 }
 
+TEST(Journal, IsFoundByWhoOpensTheStoreWhileItIsReplaced) {
+  const Directory directory;
+  Process process(directory, 16 * k_mib);
+  relax(process);
+  ASSERT_EQ(process.put(Key{"k"}, "v"), Put::stored);
+  const Control control = Control::open(directory.files()).value();
+  for (TagId tag = 0; tag <= control.geometry().journal_entries() / 2; ++tag) process.store->invalidate(tag);
+  const std::string old = journal_of(directory).string();
+  Twin twin;
+  bool replaced = false;
+  twin.refuse = [&](os::Call call, const std::string& path) {
+    if (call == os::Call::open && path == old && !std::exchange(replaced, true)) process.store->maintain();
+    return 0;
+  };
+  Process other(directory, 16 * k_mib);
+  EXPECT_TRUE(replaced);
+  EXPECT_NE(journal_of(directory).string(), old);
+  EXPECT_EQ(other.get(Key{"k"}), "v");
+  EXPECT_EQ(process.get(Key{"k"}), "v");
+}
+
 TEST(Journal, WhatItCannotSyncIsCounted) {
   const Directory directory;
   Process process(directory);
