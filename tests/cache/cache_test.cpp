@@ -433,6 +433,9 @@ TEST_F(CacheTest, AStoreIsUsedByThoseItWasMadeForAndTheOthersAreToldHowToOpenIt)
 }
 
 TEST_F(CacheTest, AForkedChildGoesOnWithTheSharedStore) {
+#if defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "the thread sanitizer starts no threads in a child of several";
+#endif
   const Options options{.directory = directory() / "store", .shared = our_group(), .write = WriteMode::through};
   Cache cache = Cache::open(options).value();
   const pid_t child = ::fork();
