@@ -203,7 +203,7 @@ Put Appender::append_shared(const Key& key, RecordParts& parts, std::span<const 
   os::reached("store.append.published");
   if (published == Index::Published::done) return Put::stored;
   // A rebuild would find the record otherwise.
-  noted = std::max(noted, journal_.note_key(key_mark(key.fingerprint()), parts.sequence));
+  noted = std::max(noted, journal_.note_key(key.fingerprint(), parts.sequence));
   return Put::superseded;
 }
 
@@ -227,7 +227,7 @@ Put Appender::append_single(const Key& key, RecordParts& parts, std::span<const 
   const Index::Published published = index_.publish(key, {segment.slot, offset}, parts.sequence, stamp, noted);
   os::reached("store.append.published");
   if (published != Index::Published::done) {
-    noted = std::max(noted, journal_.note_key(key_mark(key.fingerprint()), parts.sequence));
+    noted = std::max(noted, journal_.note_key(key.fingerprint(), parts.sequence));
     space_.discard(segment);
     return Put::superseded;
   }

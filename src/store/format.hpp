@@ -309,6 +309,11 @@ enum class JournalKind : std::uint32_t {
   segment = 5,  // all records in the segment of id `subject` are gone; `until` is 0
 };
 
+// Whether entries of the kind say where the records lie that they hide, and not how old these are.
+[[nodiscard]] constexpr bool by_place(JournalKind kind) noexcept {
+  return kind == JournalKind::record || kind == JournalKind::segment;
+}
+
 struct JournalEntry {
   std::uint64_t subject;
   std::uint64_t until;

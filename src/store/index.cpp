@@ -146,7 +146,7 @@ Index::Published Index::publish(const Key& key, Location at, std::uint64_t seque
   // harm but by a clock that goes back: it is not waited for.
   const auto note_older = [&](bool fresh) {
     others_seen = older_noted = true;
-    const Journal::Position position = journal_.note_key(key_mark(key.fingerprint()), sequence - 1);
+    const Journal::Position position = journal_.note_key(key.fingerprint(), sequence - 1);
     if (fresh) noted = std::max(noted, position);
   };
   while (true) {
@@ -215,7 +215,6 @@ bool Index::take_slot(const Key& key, std::uint64_t word, Matches& of_key, Slot*
   const Match victim = choose_victim(key.fingerprint());
   taken = victim.slot;
   expected = victim.word;
-  control_.page().forgotten.store(1);
   journal_.note_record(slot_location(expected));
   if (!taken->compare_exchange_strong(expected, word)) return false;
   trouble_.count(Counter::index_evicted);
@@ -256,7 +255,6 @@ Index::Match Index::choose_victim(const Digest& fingerprint) {
 
 void Index::drop_damaged(Slot& slot, std::uint64_t word) {
   // It may be whole again another time, and its key be removed before that.
-  control_.page().forgotten.store(1);
   journal_.note_record(slot_location(word));
   Slots::drop(slot, word);
 }

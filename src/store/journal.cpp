@@ -88,15 +88,12 @@ std::vector<JournalEntry> Hidden::needed(const std::set<std::uint64_t>& marks) c
 
 void shorten(std::vector<JournalEntry>& entries, std::uint64_t count, std::uint64_t last) {
   if (entries.size() <= count) return;
-  // What hides records by their place does not say how old they are: it stays, as far as there is room.
-  const auto by_place = [](const JournalEntry& entry) {
-    return entry.kind == JournalKind::record || entry.kind == JournalKind::segment;
-  };
-  std::ranges::sort(entries, [&](const JournalEntry& a, const JournalEntry& b) {
-    return std::tuple(by_place(b), b.until) < std::tuple(by_place(a), a.until);
+  // What hides records by their place stays, as far as there is room.
+  std::ranges::sort(entries, [](const JournalEntry& a, const JournalEntry& b) {
+    return std::tuple(by_place(b.kind), b.until) < std::tuple(by_place(a.kind), a.until);
   });
   const JournalEntry& oldest = entries[count - 1];
-  const std::uint64_t until = by_place(oldest) ? last : oldest.until;
+  const std::uint64_t until = by_place(oldest.kind) ? last : oldest.until;
   entries.resize(count);
   entries.back() = {0, until, JournalKind::all, 0, 0};
 }
@@ -246,8 +243,7 @@ Journal::Position Journal::append(JournalKind kind, std::uint64_t subject, std::
   }
   if (!position) {
     trouble_.note(position.error(), paths_.journal(page.journal_number.load()).string());
-    const bool by_place = kind == JournalKind::record || kind == JournalKind::segment;
-    control_.raise_floor(by_place ? control_.last_sequence() : until);
+    control_.raise_floor(by_place(kind) ? control_.last_sequence() : until);
     return 0;
   }
   os::reached("store.journal.written");
@@ -264,6 +260,7 @@ void Journal::note_segment(std::uint64_t id) {
 }
 
 void Journal::note_cleared(JournalKind kind, std::uint64_t subject, std::uint64_t until) {
+  control_.page().forgotten.store(1);
   base::raise(control_.page().journal_cleared, append(kind, subject, until));
 }
 
@@ -294,13 +291,21 @@ void Journal::sync(Position position) {
 
 // --- compaction ---
 
+Result<void> Journal::begin(const Paths& paths, const Control& control, std::span<const JournalEntry> entries) {
+  ControlPage& page = control.page();
+  const std::uint64_t number = page.journal_number.load() + 1;
+  if (Result<void> made = make(paths, control, number, entries, Sync::now); !made) return made;
+  os::reached("store.journal.replaced");
+  // In this order: who is killed in between leaves places empty, and overwrites none.
+  page.journal_number.store(number);
+  page.journal_used.store(entries.size());
+  return {};
+}
+
 Result<void> Journal::replace(std::span<const JournalEntry> entries) {
   ControlPage& page = control_.page();
-  if (Result<void> made = make(paths_, control_, number_ + 1, entries, Sync::now); !made) return made;
-  os::reached("store.journal.replaced");
   const Position count = page.journal_count.load();
-  page.journal_number.store(number_ + 1);
-  page.journal_used.store(entries.size());
+  if (Result<void> begun = begin(paths_, control_, entries); !begun) return begun;
   base::raise(page.journal_synced, count);
   static_cast<void>(os::unlink(paths_.journal(number_)));  // who opens the store next tries again
   kept_ = entries.size();

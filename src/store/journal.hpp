@@ -73,7 +73,9 @@ class Journal {
   using Position = std::uint64_t;
 
   // Records of the key of up to that sequence are gone.
-  Position note_key(std::uint64_t key_mark, std::uint64_t until) { return append(JournalKind::key, key_mark, until); }
+  Position note_key(const Digest& fingerprint, std::uint64_t until) {
+    return append(JournalKind::key, key_mark(fingerprint), until);
+  }
   // The tag was invalidated at that moment.
   Position note_tag(TagId tag, std::uint64_t moment) { return append(JournalKind::tag, tag, moment); }
   // Everything of up to that sequence is gone.
@@ -102,6 +104,9 @@ class Journal {
   enum class Sync : std::uint8_t { now, later };
   static Result<void> make(const Paths& paths, const Control& control, std::uint64_t number,
                            std::span<const JournalEntry> entries, Sync sync);
+  // Makes the next one, on disk, and puts it in force. REQUIRES: the journal's lock, or that nobody else has the store
+  // open.
+  static Result<void> begin(const Paths& paths, const Control& control, std::span<const JournalEntry> entries);
 
  private:
   class Lock;

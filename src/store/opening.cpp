@@ -186,18 +186,11 @@ bool sequence_plausible(const Control& control) {
 // In place of a journal that is lost, while the index is still known to be right: after the next restart nothing that
 // is stored now is believed.
 Result<void> begin_journal(const Paths& paths, const Control& control, Trouble& trouble) {
-  ControlPage& page = control.page();
-  trouble.note(Counter::fault_damaged_file, paths.journal(page.journal_number.load()).string(),
+  trouble.note(Counter::fault_damaged_file, paths.journal(control.page().journal_number.load()).string(),
                "the journal in " + paths.v1().string() +
                    " is damaged or gone: after the next restart of the machine nothing that is stored now is found");
-  const std::uint64_t next = page.journal_number.load() + 1;
   const JournalEntry everything{0, control.last_sequence(), JournalKind::all, 0, 0};
-  if (Result<void> made = Journal::make(paths, control, next, std::span(&everything, 1), Journal::Sync::now); !made) {
-    return made;
-  }
-  page.journal_number = next;
-  page.journal_used = 1;
-  return {};
+  return Journal::begin(paths, control, std::span(&everything, 1));
 }
 
 // Whether a file is lost, and not only refused by the system for now.

@@ -91,14 +91,11 @@ Result<void> renew_journal(const Paths& paths, const Control& control, const Hid
   shorten(entries, room / 2, control.last_sequence());
 
   ControlPage& page = control.page();
-  const std::uint64_t next = page.journal_number.load() + 1;
   // The tags' generations are in `gen` now.
   const Result<os::File> gen = os::File::open(paths.gen(), O_RDWR);
   if (!gen) return gen.error();
   if (Result<void> synced = gen->sync(); !synced) return synced;
-  if (Result<void> made = Journal::make(paths, control, next, entries, Journal::Sync::now); !made) return made;
-  page.journal_number = next;
-  page.journal_used = entries.size();
+  if (Result<void> begun = Journal::begin(paths, control, entries); !begun) return begun;
   page.journal_count = entries.size();
   page.journal_synced = entries.size();
   page.journal_cleared = 0;
@@ -136,7 +133,7 @@ Result<void> rebuild(const Paths& paths, const Control& control, const Table& ge
   os::reached("store.rebuild.listed");
 
   for (const JournalEntry& entry : journal->entries) {
-    if (entry.kind != JournalKind::record) sequence = std::max(sequence, entry.until);
+    if (!by_place(entry.kind)) sequence = std::max(sequence, entry.until);
   }
   // What hides a record may be missing from the journal: then what is as old is not believed.
   std::uint64_t floor = std::min(control.floor(), sequence);

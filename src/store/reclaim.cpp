@@ -104,7 +104,6 @@ void Space::drop_lease(std::uint32_t slot) {
 
 void Space::retire(std::uint32_t slot) {
   SegmentEntry& entry = control_.segment(slot);
-  control_.page().forgotten.store(1);
   // The power could undo the unlinking.
   journal_.note_segment(entry.id.load());
   entry.state.store(SegmentState::retired);

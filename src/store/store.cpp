@@ -192,7 +192,7 @@ Store::Body::Forgotten Store::Body::forget(const Key& key) {
   const Index::ToRemove what = index->begin_removal(key);
   // The journal first: whoever is killed here leaves slots, by which the next one sees that there is something to
   // remove.
-  const Journal::Position noted = what.until == 0 ? 0 : journal->note_key(key_mark(key.fingerprint()), what.until);
+  const Journal::Position noted = what.until == 0 ? 0 : journal->note_key(key.fingerprint(), what.until);
   os::reached("store.remove.written");
   const bool there = index->end_removal(key, what.until);
   os::reached("store.remove.done");
@@ -212,7 +212,7 @@ std::uint64_t Store::make_way(const Key& key) {
 void Store::remove_older(const Key& key, std::uint64_t moment) {
   const TellAtEnd tell(body_->trouble);
   if (body_->displaced.load(std::memory_order_relaxed)) return;
-  const Journal::Position noted = body_->journal->note_key(key_mark(key.fingerprint()), moment);
+  const Journal::Position noted = body_->journal->note_key(key.fingerprint(), moment);
   body_->index->end_removal(key, moment);
   body_->journal->sync(noted);
 }
