@@ -31,7 +31,15 @@ Result<bool> try_lock(const File& file, short type, std::uint64_t offset) {
 }  // namespace
 
 Result<LockFile> LockFile::open(const std::filesystem::path& path, const Audience& audience) {
-  Result<File> file = File::open(path, O_RDWR | O_CREAT, audience);
+  return open(path, O_RDWR | O_CREAT, audience);
+}
+
+Result<LockFile> LockFile::open_existing(const std::filesystem::path& path) {
+  return open(path, O_RDWR, {});
+}
+
+Result<LockFile> LockFile::open(const std::filesystem::path& path, int flags, const Audience& audience) {
+  Result<File> file = File::open(path, flags, audience);
   if (!file) return file.error();
   LockFile lock;
   lock.file_ = *std::move(file);

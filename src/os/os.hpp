@@ -136,6 +136,8 @@ class LockFile {
  public:
   // Makes the file if it is missing.
   static Result<LockFile> open(const std::filesystem::path& path, const Audience& audience = {});
+  // Errc::not_found if it is missing.
+  static Result<LockFile> open_existing(const std::filesystem::path& path);
 
   // True if the byte is now locked exclusively; false if somebody else holds it.
   Result<bool> try_lock(std::uint64_t offset) const;
@@ -149,6 +151,7 @@ class LockFile {
   [[nodiscard]] int fd() const noexcept { return file_.fd(); }
 
  private:
+  static Result<LockFile> open(const std::filesystem::path& path, int flags, const Audience& audience);
   File file_;
 };
 

@@ -1,6 +1,8 @@
 #include "store/control.hpp"
 
 #include <fcntl.h>
+#include <array>
+#include <cstdio>
 #include <cstring>
 
 #include "base/atomic.hpp"
@@ -22,6 +24,18 @@ std::span<TagTable::Counter> generations_in(std::byte* gen, const Geometry& geom
 }
 
 }  // namespace
+
+std::filesystem::path Paths::lease(std::size_t number) const {
+  std::array<char, 16> name{};
+  std::snprintf(name.data(), name.size(), "lease.%02zx", number);
+  return locks() / name.data();
+}
+
+std::filesystem::path Paths::pin(std::size_t number) const {
+  std::array<char, 16> name{};
+  std::snprintf(name.data(), name.size(), "pin.%zx", number);
+  return locks() / name.data();
+}
 
 Result<os::Mapping> make_mapped_file(const std::filesystem::path& path, const os::Audience& audience,
                                      std::uint64_t bytes) {

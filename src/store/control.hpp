@@ -35,6 +35,8 @@ struct Paths {
   [[nodiscard]] std::filesystem::path segments() const { return v1() / "seg"; }
   [[nodiscard]] std::filesystem::path segment(std::uint64_t id) const { return segments() / segment_name(id); }
   [[nodiscard]] std::filesystem::path locks() const { return v1() / "locks"; }
+  [[nodiscard]] std::filesystem::path lease(std::size_t number) const;
+  [[nodiscard]] std::filesystem::path pin(std::size_t number) const;
 };
 
 // The mapped control file.

@@ -1,12 +1,18 @@
 #include "store/locks.hpp"
 
-#include <cstdio>
-
 namespace larder::store {
 
-Result<std::unique_ptr<OwnedLockFile>> OwnedLockFile::open(const std::filesystem::path& path,
-                                                           const os::Audience& audience) {
-  Result<os::LockFile> file = os::LockFile::open(path, audience);
+namespace {
+
+Result<std::unique_ptr<OwnedLockFile>> open_one(const std::filesystem::path& path, const os::Audience& audience,
+                                                Missing missing) {
+  return OwnedLockFile::own(missing == Missing::made ? os::LockFile::open(path, audience)
+                                                     : os::LockFile::open_existing(path));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<OwnedLockFile>> OwnedLockFile::own(Result<os::LockFile> file) {
   if (!file) return file.error();
   std::unique_ptr<OwnedLockFile> owned(new OwnedLockFile);
   owned->file_ = std::make_unique<os::LockFile>(*std::move(file));
@@ -25,15 +31,23 @@ OwnedLockFile::~OwnedLockFile() {
   }
 }
 
-Result<LeaseFiles> open_lease_files(const Paths& paths) {
+Result<LeaseFiles> open_lease_files(const Paths& paths, Missing missing) {
   LeaseFiles files;
   for (std::size_t i = 0; i < files.size(); ++i) {
-    std::array<char, 16> name{};
-    std::snprintf(name.data(), name.size(), "lease.%02zx", i);
-    Result<std::unique_ptr<OwnedLockFile>> lock = OwnedLockFile::open(paths.locks() / name.data(), paths.audience);
+    Result<std::unique_ptr<OwnedLockFile>> lock = open_one(paths.lease(i), paths.audience, missing);
     if (!lock) return lock.error();
     files[i] = std::make_shared<LeaseFile>();
     files[i]->lock = *std::move(lock);
+  }
+  return files;
+}
+
+Result<PinFiles> open_pin_files(const Paths& paths, Missing missing) {
+  PinFiles files;
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    Result<std::unique_ptr<OwnedLockFile>> lock = open_one(paths.pin(i), paths.audience, missing);
+    if (!lock) return lock.error();
+    files[i] = *std::move(lock);
   }
   return files;
 }

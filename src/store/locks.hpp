@@ -24,7 +24,7 @@ inline constexpr std::uint64_t k_lock_journal = k_lock_budget;           // in l
 inline constexpr std::uint64_t k_lock_waits = std::uint64_t{1} << 42;    // + place in the table, in a lease file
 inline constexpr std::uint64_t k_lock_compute = std::uint64_t{1} << 61;  // + fingerprint mod 2^60, in a lease file
 inline constexpr std::uint64_t k_lock_opening = 0;                       // in `open`
-inline constexpr std::uint64_t k_lock_present = 1;                       // in `open`, shared by every user
+inline constexpr std::uint64_t k_lock_present = 0;                       // in `control`, shared by every user
 inline constexpr std::size_t k_lease_files = 64;
 inline constexpr std::size_t k_pin_files = 16;
 
@@ -32,7 +32,7 @@ inline constexpr std::size_t k_pin_files = 16;
 // fork() returned; there nothing must touch the descriptor, whose number may be somebody else's by now.
 class OwnedLockFile {
  public:
-  static Result<std::unique_ptr<OwnedLockFile>> open(const std::filesystem::path& path, const os::Audience& audience);
+  static Result<std::unique_ptr<OwnedLockFile>> own(Result<os::LockFile> file);
   ~OwnedLockFile();
   OwnedLockFile(const OwnedLockFile&) = delete;
   OwnedLockFile& operator=(const OwnedLockFile&) = delete;
@@ -58,7 +58,13 @@ struct LeaseFile {
 };
 
 using LeaseFiles = std::array<std::shared_ptr<LeaseFile>, k_lease_files>;
-Result<LeaseFiles> open_lease_files(const Paths& paths);
+using PinFiles = std::array<std::unique_ptr<OwnedLockFile>, k_pin_files>;
+
+// Makes those that are missing, or fails with Errc::not_found: then locks that are held may be locks of files that
+// were deleted, which exclude nobody.
+enum class Missing : std::uint8_t { made, refused };
+Result<LeaseFiles> open_lease_files(const Paths& paths, Missing missing);
+Result<PinFiles> open_pin_files(const Paths& paths, Missing missing);
 
 // The right to append to a segment.
 [[nodiscard]] inline const OwnedLockFile& append_lock(const LeaseFiles& files, std::uint32_t slot) noexcept {

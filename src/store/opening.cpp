@@ -198,8 +198,28 @@ bool lost(const Error& error) {
   return error.code() == Errc::not_found || error.code() == Errc::damaged;
 }
 
+// The file whose lock says that somebody has the store open: control itself, so that who cannot see the locks of
+// others, because their files were deleted, sees the others.
+Result<std::unique_ptr<OwnedLockFile>> presence_file(const Paths& paths) {
+  return OwnedLockFile::own(os::LockFile::open_existing(paths.control()));
+}
+
+Result<void> open_locks(Opened& store, Missing missing) {
+  Result<LeaseFiles> leases = open_lease_files(store.paths, missing);
+  if (!leases) return leases.error();
+  Result<PinFiles> pins = open_pin_files(store.paths, missing);
+  if (!pins) return pins.error();
+  store.leases = *std::move(leases);
+  store.pins = *std::move(pins);
+  return {};
+}
+
 // Opens what is there. False: it must be made anew.
 Result<bool> adopt(Opened& store, bool alone, Trouble& trouble) {
+  if (const Result<void> locks = open_locks(store, alone ? Missing::made : Missing::refused); !locks) {
+    if (!lost(locks.error())) return locks.error();
+    return false;
+  }
   Result<Control> control = Control::open(store.paths);
   if (!control) return control.error();
   if (alone) {
@@ -267,21 +287,29 @@ void delete_old_files(const Opened& store) {
 }
 
 Result<void> open_locked(const StoreOptions& options, Opened& store, Trouble& trouble) {
-  const bool alone = !store.presence->file().held_elsewhere(k_lock_present);
   const Result<Control::Found> found = Control::look(store.paths);
   if (!found) return found.error();
   if (*found == Control::Found::foreign) {
     return Error(Errc::incompatible_format, "the store in " + store.paths.root.string() + " was made by a newer larder",
                  "use that larder, or another directory");
   }
+  bool alone = true;
   bool adopted = false;
   if (*found == Control::Found::whole) {
+    Result<std::unique_ptr<OwnedLockFile>> presence = presence_file(store.paths);
+    if (!presence) return presence.error();
+    store.presence = *std::move(presence);
+    alone = !store.presence->file().held_elsewhere(k_lock_present);
     const Result<bool> kept = adopt(store, alone, trouble);
     if (!kept) return kept.error();
     adopted = *kept;
   }
   if (!adopted) {
     if (Result<void> created = create(options, store); !created) return created;
+    Result<std::unique_ptr<OwnedLockFile>> presence = presence_file(store.paths);
+    if (!presence) return presence.error();
+    store.presence = *std::move(presence);
+    if (Result<void> opened = open_locks(store, Missing::made); !opened) return opened;
   }
   if (alone) delete_old_files(store);
   ControlPage& page = store.control.page();
@@ -323,16 +351,11 @@ Result<Opened> open_files(const StoreOptions& options, Trouble& trouble) {
     return written.error();
   }
 
-  Result<std::unique_ptr<OwnedLockFile>> lock = OwnedLockFile::open(store.paths.locks() / "open", audience);
-  if (!lock) return lock.error();
-  store.presence = *std::move(lock);
-  if (Result<void> locked = store.presence->file().lock(k_lock_opening); !locked) return locked.error();
-  const Result<void> opened = open_locked(options, store, trouble);
-  store.presence->unlock(k_lock_opening);
-  if (!opened) return opened.error();
-  Result<LeaseFiles> leases = open_lease_files(store.paths);
-  if (!leases) return leases.error();
-  store.leases = *std::move(leases);
+  const Result<std::unique_ptr<OwnedLockFile>> opening =
+      OwnedLockFile::own(os::LockFile::open(store.paths.locks() / "open", audience));
+  if (!opening) return opening.error();
+  if (Result<void> locked = (*opening)->file().lock(k_lock_opening); !locked) return locked.error();
+  if (Result<void> opened = open_locked(options, store, trouble); !opened) return opened.error();
   return store;
 }
 

@@ -17,6 +17,7 @@ struct Opened {
   Paths paths;
   std::unique_ptr<OwnedLockFile> presence;  // holds the shared lock that says: somebody uses the store
   LeaseFiles leases;
+  PinFiles pins;
   Control control;
   Table gen;
   Table stats;

@@ -18,10 +18,6 @@ bool alive(SegmentState state) noexcept {
   return state == SegmentState::open || state == SegmentState::sealed;
 }
 
-std::filesystem::path pin_path(const Paths& paths, std::size_t slot) {
-  return paths.locks() / ("pin." + std::string(1, "0123456789abcdef"[slot % k_pin_files]));
-}
-
 }  // namespace
 
 bool Segments::Pin::has(Mark mark, std::uint64_t offset) const noexcept {
@@ -45,17 +41,11 @@ std::shared_ptr<const void> Segments::Pin::share() && {
   return std::make_shared<Owner>(Owner{std::move(segments), std::move(*this)});
 }
 
-Segments::Segments(const Paths& paths, const Control& control, Trouble& trouble)
-    : paths_(paths), control_(control), trouble_(trouble), places_(control.segments().size()) {}
+Segments::Segments(const Paths& paths, const Control& control, PinFiles pins, Trouble& trouble)
+    : paths_(paths), control_(control), trouble_(trouble), pins_(std::move(pins)), places_(control.segments().size()) {}
 
-Result<std::shared_ptr<Segments>> Segments::open(const Paths& paths, const Control& control, Trouble& trouble) {
-  std::shared_ptr<Segments> segments(new Segments(paths, control, trouble));
-  for (std::size_t i = 0; i < k_pin_files; ++i) {
-    Result<std::unique_ptr<OwnedLockFile>> file = OwnedLockFile::open(pin_path(paths, i), paths.audience);
-    if (!file) return file.error();
-    segments->pins_[i] = *std::move(file);
-  }
-  return segments;
+std::shared_ptr<Segments> Segments::open(const Paths& paths, const Control& control, PinFiles pins, Trouble& trouble) {
+  return std::shared_ptr<Segments>(new Segments(paths, control, std::move(pins), trouble));
 }
 
 Segments::~Segments() {
@@ -164,7 +154,7 @@ void Segments::check() {
     }
     ++open;
     if (place.id != control_.segment(slot).id.load()) throw std::logic_error("Segments: a mapped entry was freed");
-    const Result<os::LockFile> other = os::LockFile::open(pin_path(paths_, slot));
+    const Result<os::LockFile> other = os::LockFile::open_existing(paths_.pin(slot % k_pin_files));
     if (other && !other->held_elsewhere(slot)) throw std::logic_error("Segments: a mapped segment is not pinned");
   }
   if (open != mapped_) throw std::logic_error("Segments: the open places are miscounted");

@@ -104,7 +104,7 @@ class Segments : public std::enable_shared_from_this<Segments> {
     Why why_ = Why::none;
   };
 
-  static Result<std::shared_ptr<Segments>> open(const Paths& paths, const Control& control, Trouble& trouble);
+  static std::shared_ptr<Segments> open(const Paths& paths, const Control& control, PinFiles pins, Trouble& trouble);
   ~Segments();
 
   // The segment in that slot, if it is alive. Any slot number is allowed.
@@ -126,7 +126,7 @@ class Segments : public std::enable_shared_from_this<Segments> {
   void check();
 
  private:
-  Segments(const Paths& paths, const Control& control, Trouble& trouble);
+  Segments(const Paths& paths, const Control& control, PinFiles pins, Trouble& trouble);
   Pin map(std::uint32_t slot);
   bool close_locked(std::uint32_t slot);
   void unpin(std::uint32_t slot) noexcept;
@@ -135,7 +135,7 @@ class Segments : public std::enable_shared_from_this<Segments> {
   const Paths paths_;
   const Control& control_;  // used by the Store's operations only
   Trouble& trouble_;        // likewise
-  std::array<std::unique_ptr<OwnedLockFile>, k_pin_files> pins_;
+  const PinFiles pins_;
   std::vector<Place> places_;
   std::atomic<bool> ended_{false};
   std::mutex mutex_;

@@ -32,9 +32,7 @@ Result<std::unique_ptr<Store>> Store::open(const StoreOptions& options) {
   if (!files) return files.error();
   body->files = *std::move(files);
   Opened& opened = body->files;
-  Result<std::shared_ptr<Segments>> segments = Segments::open(opened.paths, opened.control, body->trouble);
-  if (!segments) return segments.error();
-  body->segments = *std::move(segments);
+  body->segments = Segments::open(opened.paths, opened.control, std::move(opened.pins), body->trouble);
   body->tags.emplace(tags_in(opened.gen, opened.control));
   body->generations.emplace(std::move(opened.gen), opened.control.geometry());
   body->journal.emplace(opened.paths, opened.control, opened.leases, body->trouble, body->durability);

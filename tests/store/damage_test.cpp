@@ -241,6 +241,37 @@ TEST(StoreDamage, ADirectoryThatWasDeletedIsNotUsedAnyMore) {
   EXPECT_EQ(process.events.size(), 1u);
 }
 
+// Cleaners of temporary directories take what nobody has written to for days: the lock files first. Locks that are held
+// on deleted files exclude nobody.
+TEST(StoreDamage, WhoOpensAStoreWhoseLockFilesWereDeletedSharesNoSegmentWithThoseWhoHoldTheirLocks) {
+  for (const char* const name : {"open", "lease.00", "lease.3f", "pin.0", "pin.f", ""}) {
+    SCOPED_TRACE(name);
+    const Directory directory;
+    Process first(directory);
+    ASSERT_EQ(first.put(Key{"k"}, "v"), Put::stored);
+    std::filesystem::remove_all(directory.files().locks() / name);
+    Process second(directory);
+    if (std::string_view(name) == "open") {
+      EXPECT_EQ(second.get(Key{"k"}), "v") << "nobody was opening it";
+      continue;
+    }
+    EXPECT_EQ(second.get(Key{"k"}), std::nullopt);
+    EXPECT_EQ(second.put(Key{"k"}, "w"), Put::stored);
+    first.store->maintain();
+    EXPECT_EQ(first.put(Key{"k"}, "x"), Put::fault);
+    EXPECT_EQ(first.events.size(), 1u);
+    Process third(directory);
+    EXPECT_EQ(third.get(Key{"k"}), "w");
+  }
+}
+
+TEST(StoreDamage, LockFilesThatWereDeletedWhileNobodyHadTheStoreOpenAreMadeAgain) {
+  const Directory directory;
+  { Process(directory).put(Key{"k"}, "v"); }
+  std::filesystem::remove_all(directory.files().locks());
+  EXPECT_EQ(Process(directory).get(Key{"k"}), "v");
+}
+
 // Writes a file anew, with holes instead of pages of zeros: what a program that copies files may do.
 void make_holes(const std::filesystem::path& path) {
   std::ifstream before(path, std::ios::binary);
