@@ -149,16 +149,10 @@ Put Appender::append_value(const Key& key, RecordParts parts, std::span<const By
                            Journal::Position& noted) {
   const Geometry geometry = control_.geometry();
   const std::uint64_t alone_end = extent_of_parts(parts, sizeof(SegmentHeader)).end;
-  if (geometry.fixed_bytes() + alone_end > control_.page().limit.load()) return Put::too_large;
-  if (alone_end >= geometry.single_bytes_min()) return append_single(key, parts, value, stamp, noted);
-
-  const std::lock_guard lock(mutex_);
-  if (const std::optional<Space::Refusal> refusal = prepare(parts)) {
-    return *refusal == Space::Refusal::no_room ? Put::no_room : Put::fault;
-  }
-  announce(key, *segment_);
-  const Put put = append_shared(key, parts, value, stamp, noted);
-  control_.segment(segment_->slot).publishing.store(0);
+  if (control_.overhead_bytes() + alone_end > control_.page().limit.load()) return Put::too_large;
+  const Put put = alone_end >= geometry.single_bytes_min() ? append_single(key, parts, value, stamp, noted)
+                                                           : append_shared(key, parts, value, stamp, noted);
+  if (index_.wants_to_grow()) space_.grow_index();
   return put;
 }
 
@@ -189,6 +183,18 @@ void Appender::bury(const Writable& segment) {
 }
 
 Put Appender::append_shared(const Key& key, RecordParts& parts, std::span<const Bytes> value, std::uint64_t stamp,
+                            Journal::Position& noted) {
+  const std::lock_guard lock(mutex_);
+  if (const std::optional<Space::Refusal> refusal = prepare(parts)) {
+    return *refusal == Space::Refusal::no_room ? Put::no_room : Put::fault;
+  }
+  announce(key, *segment_);
+  const Put put = append_leased(key, parts, value, stamp, noted);
+  control_.segment(segment_->slot).publishing.store(0);
+  return put;
+}
+
+Put Appender::append_leased(const Key& key, RecordParts& parts, std::span<const Bytes> value, std::uint64_t stamp,
                             Journal::Position& noted) {
   // The mark and the number first, then the question: a removal that this misses sees the mark, and gets a
   // higher number than the record.

@@ -41,9 +41,11 @@ class Appender {
   // All REQUIRE mutex_.
   std::optional<Space::Refusal> prepare(const RecordParts& parts);
   void seal();
-  Put append_shared(const Key& key, RecordParts& parts, std::span<const Bytes> value, std::uint64_t stamp,
+  Put append_leased(const Key& key, RecordParts& parts, std::span<const Bytes> value, std::uint64_t stamp,
                     Journal::Position& noted);
 
+  Put append_shared(const Key& key, RecordParts& parts, std::span<const Bytes> value, std::uint64_t stamp,
+                    Journal::Position& noted);
   Put append_single(const Key& key, RecordParts& parts, std::span<const Bytes> value, std::uint64_t stamp,
                     Journal::Position& noted);
   void announce(const Key& key, const Writable& segment);

@@ -58,6 +58,36 @@ Result<os::Mapping> map_file(const std::filesystem::path& path, std::uint64_t by
   return os::Mapping::map(*file, bytes, access);
 }
 
+Result<os::Mapping> make_index(const Paths& paths, const IndexShape& shape) {
+  const std::filesystem::path path = paths.index(shape.number);
+  if (Result<void> gone = os::unlink(path); !gone) return gone.error();
+  const Result<os::File> file = os::File::open(path, O_RDWR | O_CREAT | O_EXCL, paths.audience);
+  if (!file) return file.error();
+  if (Result<void> allocated = file->allocate(shape.bytes()); !allocated) {
+    static_cast<void>(os::unlink(path));
+    return allocated.error();
+  }
+  return os::Mapping::map(*file, shape.bytes_max(), os::Mapping::Access::read_write);
+}
+
+Result<os::Mapping> map_index(const Paths& paths, const IndexShape& shape, os::Mapping::Access access) {
+  const std::filesystem::path path = paths.index(shape.number);
+  const Result<os::File> file = open_for(path, access);
+  if (!file) return file.error();
+  const Result<std::uint64_t> size = file->size();
+  if (!size) return size.error();
+  // It may be larger: who grows it is killed, or somebody has grown it since.
+  if (!shape.plausible() || *size < shape.bytes() || *size > shape.bytes_max())
+    return damaged(path, "has the wrong size");
+  return os::Mapping::map(*file, shape.bytes_max(), access);
+}
+
+Result<void> grow_index(const Paths& paths, const IndexShape& shape) {
+  const Result<os::File> file = os::File::open(paths.index(shape.number), O_RDWR);
+  if (!file) return file.error();
+  return file->allocate(shape.bytes());
+}
+
 Result<Control::Found> Control::look(const Paths& paths) {
   Result<os::File> file = os::File::open(paths.control(), O_RDONLY);
   if (!file && file.error().code() == Errc::not_found) return Found::damaged;
@@ -70,7 +100,8 @@ Result<Control::Found> Control::look(const Paths& paths) {
     return Found::damaged;
   }
   if (page.format != k_format || page.features != 0) return Found::foreign;
-  const Geometry geometry{page.segment_bytes, page.segment_slots, page.index_buckets_log2, page.gen_log2};
+  const Geometry geometry{page.segment_bytes, page.segment_slots, page.index_buckets_log2, page.gen_log2,
+                          page.journal_log2};
   const Result<std::uint64_t> size = file->size();
   if (!size) return size.error();
   return geometry.plausible() && *size == geometry.control_bytes() ? Found::whole : Found::damaged;
@@ -88,11 +119,12 @@ Result<Control> Control::create(const Paths& paths, const Geometry& geometry, st
   page.segment_slots = geometry.segment_slots;
   page.index_buckets_log2 = geometry.index_buckets_log2;
   page.gen_log2 = geometry.gen_log2;
+  page.journal_log2 = geometry.journal_log2;
   os::random_bytes(page.uuid);
   page.boot_id = os::boot_id();
   page.sequence = std::uint64_t{1} << 40;
   page.next_segment_id = 1;
-  page.index_number = 1;
+  page.index = IndexShape::made(1, 0, limit).word();
   page.journal_number = 1;
   page.limit = limit;
   page.floor_inverse = ~std::uint64_t{0};

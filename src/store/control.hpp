@@ -55,8 +55,12 @@ class Control {
 
   [[nodiscard]] ControlPage& page() const noexcept { return *reinterpret_cast<ControlPage*>(mapping_.data()); }
   [[nodiscard]] Geometry geometry() const noexcept {
-    return {page().segment_bytes, page().segment_slots, page().index_buckets_log2, page().gen_log2};
+    return {page().segment_bytes, page().segment_slots, page().index_buckets_log2, page().gen_log2,
+            page().journal_log2};
   }
+  [[nodiscard]] IndexShape index() const noexcept { return IndexShape::of(page().index.load()); }
+  // What everything but the segments takes.
+  [[nodiscard]] std::uint64_t overhead_bytes() const noexcept { return geometry().fixed_bytes() + index().bytes(); }
   [[nodiscard]] std::span<SegmentEntry> segments() const noexcept {
     return {reinterpret_cast<SegmentEntry*>(mapping_.data() + k_page_bytes), slots_};
   }
@@ -166,5 +170,12 @@ Result<os::Mapping> make_mapped_file(const std::filesystem::path& path, const os
 // Maps an existing file. Errc::damaged unless it has exactly that size.
 Result<os::Mapping> map_file(const std::filesystem::path& path, std::uint64_t bytes,
                              os::Mapping::Access access = os::Mapping::Access::read_write);
+
+// The same for an index: all that it may become is mapped, and is touched only as far as it is there.
+Result<os::Mapping> make_index(const Paths& paths, const IndexShape& shape);
+Result<os::Mapping> map_index(const Paths& paths, const IndexShape& shape,
+                              os::Mapping::Access access = os::Mapping::Access::read_write);
+// Gives the index's file room for that shape. REQUIRES: the budget lock, and room for it.
+Result<void> grow_index(const Paths& paths, const IndexShape& shape);
 
 }  // namespace larder::store

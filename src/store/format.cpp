@@ -20,6 +20,9 @@ constexpr std::uint64_t k_seed_table = 5;
 constexpr std::uint64_t k_seed_journal = 6;
 constexpr std::uint64_t k_seed_journal_entry = 7;
 
+// An index does not grow beyond this part of the limit.
+constexpr std::uint64_t k_index_part_max = 16;
+
 constexpr std::uint64_t k_fixed_body_bytes = 16;  // cost and creation time
 
 template <class T>
@@ -319,9 +322,9 @@ JournalPlace check_journal_entry(const JournalEntry& entry, std::uint64_t seed, 
 }
 
 Geometry Geometry::for_limit(std::uint64_t limit) noexcept {
-  constexpr std::uint64_t k_bytes_per_slot = 8 * 1024;
-  constexpr std::uint64_t k_index_slots_min = 8192;
-  constexpr std::uint64_t k_index_slots_max = std::uint64_t{1} << 35;
+  constexpr std::uint64_t k_bytes_per_journal_entry = 32 * 1024;
+  constexpr std::uint64_t k_journal_entries_min = 2048;
+  constexpr std::uint64_t k_journal_entries_max = std::uint64_t{1} << 32;
   constexpr std::uint64_t k_bytes_per_generation = 4 * 1024;
   constexpr std::uint64_t k_generations_min = 4096;
   constexpr std::uint64_t k_generations_max = 65536;
@@ -330,8 +333,9 @@ Geometry Geometry::for_limit(std::uint64_t limit) noexcept {
       std::clamp(std::bit_floor(std::max<std::uint64_t>(limit / 16, 1)), k_segment_bytes_min, k_segment_bytes_max);
   geometry.segment_slots = static_cast<std::uint32_t>(
       std::clamp<std::uint64_t>(2 * (limit / geometry.single_bytes_min()), k_segment_slots_min, k_segment_slots_max));
-  const std::uint64_t slots = std::bit_ceil(std::clamp(limit / k_bytes_per_slot, k_index_slots_min, k_index_slots_max));
-  geometry.index_buckets_log2 = static_cast<std::uint32_t>(std::countr_zero(slots / 8));
+  geometry.index_buckets_log2 = IndexShape::made(1, 0, limit).log2;
+  geometry.journal_log2 = static_cast<std::uint32_t>(std::countr_zero(
+      std::bit_ceil(std::clamp(limit / k_bytes_per_journal_entry, k_journal_entries_min, k_journal_entries_max))));
   geometry.gen_log2 = static_cast<std::uint32_t>(
       std::bit_width(std::clamp(limit / k_bytes_per_generation, k_generations_min, k_generations_max)) - 1);
   return geometry;
@@ -340,7 +344,25 @@ Geometry Geometry::for_limit(std::uint64_t limit) noexcept {
 bool Geometry::plausible() const noexcept {
   return std::has_single_bit(segment_bytes) && segment_bytes >= k_segment_bytes_min &&
          segment_bytes <= k_segment_bytes_max && segment_slots >= 1 && segment_slots <= k_segment_slots_max &&
-         index_buckets_log2 <= 32 && gen_log2 >= 1 && gen_log2 <= 32;
+         index_buckets_log2 <= 32 && gen_log2 >= 1 && gen_log2 <= 32 && journal_log2 <= 32;
+}
+
+IndexShape IndexShape::made(std::uint64_t number, std::uint64_t entries, std::uint64_t limit) noexcept {
+  constexpr std::uint64_t k_bytes_per_bucket = 256 * 1024;
+  constexpr std::uint64_t k_entries_per_bucket = 6;
+  constexpr std::uint64_t k_buckets_min = 1024;
+  constexpr std::uint64_t k_buckets_max = std::uint64_t{1} << 32;
+  const auto log2_of = [&](std::uint64_t buckets) {
+    return static_cast<std::uint32_t>(std::bit_width(std::clamp(buckets, k_buckets_min, k_buckets_max)) - 1);
+  };
+  IndexShape shape;
+  shape.number = number;
+  shape.max_log2 = log2_of(limit / k_index_part_max / 64);
+  shape.log2 = std::min(shape.max_log2,
+                        log2_of(std::bit_ceil(std::max(limit / k_bytes_per_bucket, entries / k_entries_per_bucket))));
+  shape.first_log2 = shape.log2;
+  shape.max_log2 = std::min(shape.max_log2, shape.log2 + k_levels_max - 1);
+  return shape;
 }
 
 std::uint64_t Geometry::single_bytes_min() const noexcept {

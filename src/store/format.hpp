@@ -208,6 +208,32 @@ struct Location {
   return {static_cast<std::uint32_t>((word >> 28) & 0xfffff), ((word >> 8) & 0xfffff) * k_record_align};
 }
 
+// The index in force, in one word of control. It grows by doubling, in place; a key may be where it was put when the
+// index was smaller, so there is a bound to how often it does.
+struct IndexShape {
+  std::uint64_t number = 0;      // of its file, below 2^40
+  std::uint32_t first_log2 = 0;  // buckets when it was made
+  std::uint32_t log2 = 0;        // buckets now
+  std::uint32_t max_log2 = 0;    // buckets for which addresses are set aside
+
+  static constexpr std::uint32_t k_levels_max = 8;  // sizes that an index can have, one after the other
+
+  [[nodiscard]] static constexpr IndexShape of(std::uint64_t word) noexcept {
+    return {word >> 24, static_cast<std::uint32_t>(word >> 16 & 0xff), static_cast<std::uint32_t>(word >> 8 & 0xff),
+            static_cast<std::uint32_t>(word & 0xff)};
+  }
+  [[nodiscard]] constexpr std::uint64_t word() const noexcept {
+    return number << 24 | std::uint64_t{first_log2} << 16 | std::uint64_t{log2} << 8 | max_log2;
+  }
+  // A new index for at least so many entries, in a store of that limit.
+  static IndexShape made(std::uint64_t number, std::uint64_t entries, std::uint64_t limit) noexcept;
+  [[nodiscard]] bool plausible() const noexcept {
+    return first_log2 <= log2 && log2 <= max_log2 && max_log2 < first_log2 + k_levels_max && max_log2 <= 32;
+  }
+  [[nodiscard]] std::uint64_t bytes() const noexcept { return std::uint64_t{64} << log2; }
+  [[nodiscard]] std::uint64_t bytes_max() const noexcept { return std::uint64_t{64} << max_log2; }
+};
+
 // --- what the processes share ---
 
 inline constexpr std::uint64_t k_control_magic = 0x314372656472616cULL;  // "larderC1"
@@ -225,12 +251,12 @@ struct ControlPage {
   std::uint32_t segment_slots;
   std::uint32_t index_buckets_log2;
   std::uint32_t gen_log2;
-  std::uint32_t zero;
+  std::uint32_t journal_log2;
   std::uint64_t checksum;
   alignas(64) Uuid boot_id;
   alignas(64) std::atomic<std::uint64_t> sequence;
   alignas(64) std::atomic<std::uint64_t> next_segment_id;
-  alignas(64) std::atomic<std::uint64_t> index_number;
+  alignas(64) std::atomic<std::uint64_t> index;  // IndexShape
   alignas(64) std::atomic<std::uint64_t> retired;
   alignas(64) std::atomic<std::uint64_t> limit;
   alignas(64) std::atomic<std::uint64_t> floor;
@@ -245,16 +271,17 @@ struct ControlPage {
   std::atomic<std::uint64_t> journal_cleared;
   std::atomic<std::uint64_t> journal_synced;
 };
-static_assert(offsetof(ControlPage, gen_log2) == 48 && offsetof(ControlPage, checksum) == 56 &&
-              offsetof(ControlPage, boot_id) == 64 && offsetof(ControlPage, sequence) == 128 &&
-              offsetof(ControlPage, next_segment_id) == 192 && offsetof(ControlPage, index_number) == 256 &&
-              offsetof(ControlPage, retired) == 320 && offsetof(ControlPage, limit) == 384 &&
-              offsetof(ControlPage, floor) == 448 && offsetof(ControlPage, floor_inverse) == 456 &&
-              offsetof(ControlPage, making) == 512 && offsetof(ControlPage, forgotten) == 576 &&
-              offsetof(ControlPage, clearing) == 584 && offsetof(ControlPage, cramped) == 640 &&
-              offsetof(ControlPage, journal_number) == 704 && offsetof(ControlPage, journal_used) == 712 &&
-              offsetof(ControlPage, journal_count) == 720 && offsetof(ControlPage, journal_cleared) == 728 &&
-              offsetof(ControlPage, journal_synced) == 736 && sizeof(ControlPage) <= k_page_bytes);
+static_assert(offsetof(ControlPage, gen_log2) == 48 && offsetof(ControlPage, journal_log2) == 52 &&
+              offsetof(ControlPage, checksum) == 56 && offsetof(ControlPage, boot_id) == 64 &&
+              offsetof(ControlPage, sequence) == 128 && offsetof(ControlPage, next_segment_id) == 192 &&
+              offsetof(ControlPage, index) == 256 && offsetof(ControlPage, retired) == 320 &&
+              offsetof(ControlPage, limit) == 384 && offsetof(ControlPage, floor) == 448 &&
+              offsetof(ControlPage, floor_inverse) == 456 && offsetof(ControlPage, making) == 512 &&
+              offsetof(ControlPage, forgotten) == 576 && offsetof(ControlPage, clearing) == 584 &&
+              offsetof(ControlPage, cramped) == 640 && offsetof(ControlPage, journal_number) == 704 &&
+              offsetof(ControlPage, journal_used) == 712 && offsetof(ControlPage, journal_count) == 720 &&
+              offsetof(ControlPage, journal_cleared) == 728 && offsetof(ControlPage, journal_synced) == 736 &&
+              sizeof(ControlPage) <= k_page_bytes);
 
 enum class SegmentState : std::uint32_t { free = 0, open = 1, sealed = 2, retired = 3, unlinked = 4 };
 enum class SegmentKind : std::uint32_t { shared = 0, single = 1 };
@@ -348,28 +375,30 @@ inline constexpr std::uint64_t k_stats_counters_max = (k_stats_bytes - 64) / 8;
 struct Geometry {
   std::uint64_t segment_bytes = 0;
   std::uint32_t segment_slots = 0;
-  std::uint32_t index_buckets_log2 = 0;
-  std::uint32_t gen_log2 = 0;  // so many generations of keys, and as many of tags
+  std::uint32_t index_buckets_log2 = 0;  // of the first index
+  std::uint32_t gen_log2 = 0;            // so many generations of keys, and as many of tags
+  std::uint32_t journal_log2 = 0;        // entries
 
   static Geometry for_limit(std::uint64_t limit) noexcept;
   [[nodiscard]] bool plausible() const noexcept;
   [[nodiscard]] std::uint64_t control_bytes() const noexcept {
     return k_page_bytes + std::uint64_t{segment_slots} * sizeof(SegmentEntry);
   }
-  [[nodiscard]] std::uint64_t index_bytes() const noexcept { return std::uint64_t{64} << index_buckets_log2; }
   [[nodiscard]] std::size_t generations() const noexcept { return std::size_t{1} << gen_log2; }
   [[nodiscard]] std::uint64_t gen_keys_offset() const noexcept { return k_gen_tags_offset + generations() * 8; }
   [[nodiscard]] std::uint64_t gen_bytes() const noexcept { return gen_keys_offset() + generations() * 4; }
   // How many entries a journal has room for.
-  [[nodiscard]] std::uint64_t journal_entries() const noexcept { return std::uint64_t{2} << index_buckets_log2; }
+  [[nodiscard]] std::uint64_t journal_entries() const noexcept { return std::uint64_t{1} << journal_log2; }
   [[nodiscard]] std::uint64_t journal_bytes() const noexcept {
     return k_page_bytes + journal_entries() * sizeof(JournalEntry);
   }
-  // What the files that are not segments take.
+  // What the files that are neither segments nor the index take.
   [[nodiscard]] std::uint64_t fixed_bytes() const noexcept {
-    return journal_bytes() + control_bytes() + index_bytes() + gen_bytes() + k_stats_bytes + k_waits_bytes;
+    return journal_bytes() + control_bytes() + gen_bytes() + k_stats_bytes + k_waits_bytes;
   }
-  [[nodiscard]] std::uint64_t smallest_limit() const noexcept { return fixed_bytes() + 2 * segment_bytes; }
+  [[nodiscard]] std::uint64_t smallest_limit() const noexcept {
+    return fixed_bytes() + (std::uint64_t{64} << index_buckets_log2) + 2 * segment_bytes;
+  }
   // Records from this size on get a segment of their own.
   [[nodiscard]] std::uint64_t single_bytes_min() const noexcept;
 };

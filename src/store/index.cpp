@@ -46,30 +46,29 @@ Index::Read Index::read(std::uint64_t word, Hit& into) {
 }
 
 Index::Lookup Index::find(const Key& key) {
-  const auto both = slots_.buckets(key.fingerprint());
-  __builtin_prefetch(both[0].data());
-  __builtin_prefetch(both[1].data());
   // A record that is overwritten while the slots are read one by one can be missed in its old slot and in
   // its new one. Nothing was missed if the slots are the same afterwards.
-  std::array<std::uint64_t, 2 * Slots::k_bucket_slots> seen{};
+  std::array<std::uint64_t, Buckets::k_slots_max> seen;
   while (true) {
-    Lookup result = find_once(key, both, seen);
+    const IndexShape shape = slots_.shape();
+    const Buckets buckets = slots_.buckets(key.fingerprint());
+    for (const std::span<Slot> bucket : buckets) __builtin_prefetch(bucket.data());
+    Lookup result = find_once(key, buckets, seen);
     if (result.hit || result.miss != Miss::absent) return result;
     std::size_t i = 0;
-    bool same = true;
-    for (const std::span<Slot> bucket : both) {
+    bool same = slots_.shape().word() == shape.word();
+    for (const std::span<Slot> bucket : buckets) {
       for (const Slot& slot : bucket) same = same && slot.load(std::memory_order_acquire) == seen[i++];
     }
     if (same) return result;
   }
 }
 
-Index::Lookup Index::find_once(const Key& key, const std::array<std::span<Slot>, 2>& both,
-                               std::span<std::uint64_t> seen) {
+Index::Lookup Index::find_once(const Key& key, const Buckets& buckets, std::span<std::uint64_t> seen) {
   const Digest& fingerprint = key.fingerprint();
   Lookup result;
   std::size_t i = 0;
-  for (const std::span<Slot> bucket : both) {
+  for (const std::span<Slot> bucket : buckets) {
     for (Slot& slot : bucket) {
       const std::uint64_t word = slot.load(std::memory_order_acquire);
       seen[i++] = word;
@@ -93,6 +92,10 @@ Index::Lookup Index::find_once(const Key& key, const std::array<std::span<Slot>,
       if (!hit.record.is_for(key)) continue;
       if (!result.hit) {
         result.hit.emplace(std::move(hit));
+        continue;
+      }
+      if (hit.record.offset == result.hit->record.offset && hit.pin.id() == result.hit->pin.id()) {
+        Slots::drop(*hit.slot, hit.word);  // moved by somebody who is not done, or died
         continue;
       }
       // Who published the newer one has not cleared the older one yet, or died: nobody is to remember the
@@ -176,29 +179,32 @@ Index::Published Index::publish(const Key& key, Location at, std::uint64_t seque
   if (!taken->compare_exchange_strong(expected, published)) return Published::withdrawn;
   os::reached("store.publish.visible");
 
-  Matches others = matches(key.fingerprint(), key.canonical());
-  bool older = false;
-  bool older_fresh = false;
-  for (const Match& match : others.all()) {
-    if (match.slot == taken) continue;
-    others_seen = true;
-    older |= match.sequence < sequence;
-    older_fresh |= match.sequence < sequence && match.fresh;
-  }
-  if (older && !older_noted) note_older(older_fresh);
-  // And for those that could be found until now, under a stamp of a moment ago.
-  outdate_older();
-  os::reached("store.publish.stamped_again");
-  for (const Match& match : others.all()) {
-    if (match.slot == taken) continue;
-    if (match.sequence < sequence) {
-      Slots::drop(*match.slot, match.word);
-    } else if (is_published(match)) {
-      Slots::drop(*taken, published);
-      return Published::older;
+  // Look again, until there are no older ones: one that is being moved shows in its new slot before it leaves the old.
+  while (true) {
+    Matches others = matches(key.fingerprint(), key.canonical());
+    bool older = false;
+    bool older_fresh = false;
+    for (const Match& match : others.all()) {
+      if (match.slot == taken) continue;
+      others_seen = true;
+      older |= match.sequence < sequence;
+      older_fresh |= match.sequence < sequence && match.fresh;
     }
+    if (older && !older_noted) note_older(older_fresh);
+    // And for those that could be found until now, under a stamp of a moment ago.
+    outdate_older();
+    os::reached("store.publish.stamped_again");
+    for (const Match& match : others.all()) {
+      if (match.slot == taken) continue;
+      if (match.sequence < sequence) {
+        Slots::drop(*match.slot, match.word);
+      } else if (is_published(match)) {
+        Slots::drop(*taken, published);
+        return Published::older;
+      }
+    }
+    if (!older) return Published::done;
   }
-  return Published::done;
 }
 
 bool Index::take_slot(const Key& key, std::uint64_t word, Matches& of_key, Slot*& taken) {
@@ -212,6 +218,11 @@ bool Index::take_slot(const Key& key, std::uint64_t word, Matches& of_key, Slot*
     expected = of_key.list[0].word;
     return taken->compare_exchange_strong(expected, word);
   }
+  crowded_.store(true, std::memory_order_relaxed);
+  if (Slot* slot = make_place(key.fingerprint())) {
+    taken = slot;
+    return slot->compare_exchange_strong(expected, word);
+  }
   const Match victim = choose_victim(key.fingerprint());
   taken = victim.slot;
   expected = victim.word;
@@ -221,10 +232,62 @@ bool Index::take_slot(const Key& key, std::uint64_t word, Matches& of_key, Slot*
   return true;
 }
 
+Slot* Index::make_place(const Digest& fingerprint) {
+  const Buckets buckets = slots_.buckets(fingerprint);
+  for (const std::span<Slot> bucket : buckets.newest()) {
+    for (Slot& slot : bucket) {
+      const std::uint64_t word = slot.load();
+      if (word == 0) return &slot;
+      Hit hit;
+      if ((word & k_slot_pending) != 0 || read(word, hit) != Read::found) continue;
+      if (slots_.fits(slot, word, hit.record.header.fingerprint) && move(slot, word, hit)) return &slot;
+    }
+  }
+  return nullptr;
+}
+
+// As a publisher does it, of the record that is there: whoever removes the key or puts it over sees the one slot or the
+// other, or changes the stamp, or clears the old slot, before the new one shows.
+bool Index::move(Slot& from, std::uint64_t word, const Hit& hit) {
+  const Digest& fingerprint = hit.record.header.fingerprint;
+  const std::uint64_t stamp = generations_.stamp(fingerprint);
+  Slot* const to = slots_.find_empty(fingerprint);
+  if (to == nullptr) return false;
+  std::uint64_t pending = word | k_slot_pending;
+  std::uint64_t expected = 0;
+  if (!to->compare_exchange_strong(expected, pending)) return false;
+  os::reached("store.move.pending");
+  if (!Slots::same(from.load(), word) || Generations::changed(stamp, generations_.stamp(fingerprint))) {
+    to->compare_exchange_strong(pending, 0);
+    return false;
+  }
+  os::reached("store.move.checked");
+  if (!to->compare_exchange_strong(pending, word)) return false;
+  os::reached("store.move.visible");
+  // Whoever retires the segment clears what he sees; and who puts the key over, when he has shown his record.
+  const SegmentEntry& entry = control_.segment(slot_location(word).segment);
+  const SegmentState state = entry.state.load();
+  if (!Slots::same(from.load(), word) || entry.id.load() != hit.pin.id() ||
+      (state != SegmentState::open && state != SegmentState::sealed)) {
+    Slots::drop(*to, word);
+    return false;
+  }
+  Slots::drop(from, word);
+  return true;
+}
+
+bool Index::wants_to_grow() {
+  constexpr double k_load_min = 0.85;
+  if (!crowded_.load(std::memory_order_relaxed) || !crowded_.exchange(false)) return false;
+  const IndexShape shape = slots_.shape();
+  return shape.log2 < shape.max_log2 && slots_.load() >= k_load_min;
+}
+
 Index::Match Index::choose_victim(const Digest& fingerprint) {
   Match victim{nullptr, 0, 0, true};
   std::uint64_t lowest = UINT64_MAX;
-  for (const std::span<Slot> bucket : slots_.buckets(fingerprint)) {
+  const Buckets buckets = slots_.buckets(fingerprint);
+  for (const std::span<Slot> bucket : buckets.newest()) {
     for (Slot& slot : bucket) {
       const std::uint64_t word = slot.load();
       const std::uint32_t segment = slot_location(word).segment;

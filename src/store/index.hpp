@@ -39,7 +39,7 @@ class Index {
  public:
   Index(os::Mapping mapping, Segments& segments, const Control& control, Generations& generations, TagTable tags,
         Journal& journal, Trouble& trouble) noexcept
-      : slots_(std::move(mapping)),
+      : slots_(std::move(mapping), control.page().index),
         segments_(segments),
         control_(control),
         generations_(generations),
@@ -80,6 +80,10 @@ class Index {
     return !Generations::changed(stamp, generations_.stamp(key.fingerprint()));
   }
 
+  // Whether an entry had to give way to another one since this was last asked, and not by bad luck alone: the index is
+  // full, and may grow.
+  [[nodiscard]] bool wants_to_grow();
+
   // A removal has two halves, with the journal's entry in between. The first one changes the key's stamp, so that
   // nothing that was stamped before is published from here on, and tells what a rebuild would bring back.
   struct ToRemove {
@@ -109,7 +113,7 @@ class Index {
     bool fresh;              // unless it is known to be out of date
   };
   struct Matches {
-    std::array<Match, 2 * Slots::k_bucket_slots> list;
+    std::array<Match, Buckets::k_slots_max> list;
     std::size_t count = 0;
     [[nodiscard]] std::span<Match> all() & noexcept { return std::span(list).first(count); }
     [[nodiscard]] bool any_fresh() const noexcept {
@@ -117,9 +121,12 @@ class Index {
     }
   };
   // Looks at every slot once, and says in `seen` what was in each.
-  Lookup find_once(const Key& key, const std::array<std::span<Slot>, 2>& both, std::span<std::uint64_t> seen);
+  Lookup find_once(const Key& key, const Buckets& buckets, std::span<std::uint64_t> seen);
   Matches matches(const Digest& fingerprint, Bytes key);
   bool take_slot(const Key& key, std::uint64_t word, Matches& of_key, Slot*& taken);
+  // Empties a slot of the key's newest buckets, if what is in one of them can be put elsewhere. Null if nothing can.
+  Slot* make_place(const Digest& fingerprint);
+  bool move(Slot& from, std::uint64_t word, const Hit& hit);
   Match choose_victim(const Digest& fingerprint);
 
   Slots slots_;
@@ -129,6 +136,7 @@ class Index {
   const TagTable tags_;
   Journal& journal_;
   Trouble& trouble_;
+  std::atomic<bool> crowded_{false};
 };
 
 }  // namespace larder::store

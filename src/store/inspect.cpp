@@ -33,12 +33,11 @@ struct Beliefs {
 };
 
 Result<Beliefs> open_beliefs(const Paths& paths, const Control& control) {
-  Result<os::Mapping> index =
-      map_file(paths.index(control.page().index_number.load()), control.geometry().index_bytes());
+  Result<os::Mapping> index = map_index(paths, control.index());
   if (!index) return index.error();
   Result<Table> gen = Table::open(paths.gen(), k_gen_magic, control.page().uuid, control.geometry().gen_bytes());
   if (!gen) return gen.error();
-  return Beliefs{Slots(*std::move(index)), Generations(*std::move(gen), control.geometry())};
+  return Beliefs{Slots(*std::move(index), control.page().index), Generations(*std::move(gen), control.geometry())};
 }
 
 std::string key_text(const RecordView& record) {
@@ -164,7 +163,7 @@ Result<std::vector<std::string>> check(const std::filesystem::path& directory) {
   if (!control) return control.error();
   const ControlPage& page = control->page();
   std::vector<std::string> wrong;
-  std::uint64_t bytes = control->geometry().fixed_bytes();
+  std::uint64_t bytes = control->overhead_bytes();
   for (std::uint32_t slot = 0; slot < control->segments().size(); ++slot) {
     const SegmentEntry& entry = control->segment(slot);
     const std::string name = "segment slot " + std::to_string(slot);
@@ -183,13 +182,12 @@ Result<std::vector<std::string>> check(const std::filesystem::path& directory) {
                     std::to_string(page.limit.load()));
   }
 
-  Result<os::Mapping> mapping =
-      map_file(paths.index(page.index_number.load()), control->geometry().index_bytes(), os::Mapping::Access::read);
+  Result<os::Mapping> mapping = map_index(paths, control->index(), os::Mapping::Access::read);
   if (!mapping) {
     wrong.emplace_back(mapping.error().what());
     return wrong;
   }
-  const Slots slots(*std::move(mapping));
+  const Slots slots(*std::move(mapping), page.index);
   for (std::size_t i = 0; i < slots.all().size(); ++i) {
     const std::uint64_t word = slots.all()[i].load();
     if (word == 0) continue;

@@ -135,7 +135,7 @@ Result<void> create(const StoreOptions& options, Opened& store) {
   if (!stats) return stats.error();
   Result<Table> waits = Table::create(store.paths.waits(), audience, k_waits_magic, uuid, k_waits_bytes);
   if (!waits) return waits.error();
-  Result<os::Mapping> index = make_mapped_file(store.paths.index(1), audience, geometry.index_bytes());
+  Result<os::Mapping> index = make_index(store.paths, control->index());
   if (!index) return index.error();
   os::reached("store.create.files");
   control->make_valid();
@@ -152,17 +152,22 @@ Result<void> create(const StoreOptions& options, Opened& store) {
 // raises SIGBUS on a full disk. REQUIRES: nobody has the store open.
 Result<void> fill_holes(const Paths& paths, const Control& control) {
   const Geometry geometry = control.geometry();
-  const std::pair<std::filesystem::path, std::uint64_t> files[] = {
-      {paths.control(), geometry.control_bytes()},
-      {paths.index(control.page().index_number.load()), geometry.index_bytes()},
-      {paths.gen(), geometry.gen_bytes()},
-      {paths.stats(), k_stats_bytes},
-      {paths.waits(), k_waits_bytes}};
-  for (const auto& [path, bytes] : files) {
+  const IndexShape index = control.index();
+  struct Mapped {
+    std::filesystem::path path;
+    std::uint64_t bytes;
+    std::uint64_t bytes_max;
+  };
+  const Mapped files[] = {{paths.control(), geometry.control_bytes(), geometry.control_bytes()},
+                          {paths.index(index.number), index.bytes(), index.bytes_max()},
+                          {paths.gen(), geometry.gen_bytes(), geometry.gen_bytes()},
+                          {paths.stats(), k_stats_bytes, k_stats_bytes},
+                          {paths.waits(), k_waits_bytes, k_waits_bytes}};
+  for (const auto& [path, bytes, bytes_max] : files) {
     const Result<os::File> file = os::File::open(path, O_RDWR);
     const Result<std::uint64_t> size = file ? file->size() : Result<std::uint64_t>(file.error());
-    if (!size || *size != bytes) continue;  // who maps it says why
-    if (Result<void> filled = file->allocate(bytes); !filled) return filled;
+    if (!size || *size < bytes || *size > bytes_max) continue;  // who maps it says why
+    if (Result<void> filled = file->allocate(*size); !filled) return filled;
   }
   return {};
 }
@@ -242,13 +247,13 @@ Result<bool> adopt(Opened& store, bool alone, Trouble& trouble) {
                         [&](std::byte* data) { invalidate_all_tags(data, geometry, moment); });
     if (!gen) return gen.error();
   }
-  Result<os::Mapping> index = map_file(store.paths.index(page.index_number.load()), geometry.index_bytes());
+  Result<os::Mapping> index = map_index(store.paths, control->index());
   if (!index && !lost(index.error())) return index.error();
   if (!index && !alone) return false;
   trusted = trusted && index.has_value();
   if (!trusted) {
     if (Result<void> rebuilt = rebuild(store.paths, *control, *gen, trouble); !rebuilt) return rebuilt.error();
-    index = map_file(store.paths.index(page.index_number.load()), geometry.index_bytes());
+    index = map_index(store.paths, control->index());
     if (!index) return index.error();
   }
   if (const Result<void> journal = Journal::look(store.paths, *control); trusted && !journal) {
@@ -275,7 +280,7 @@ Result<bool> adopt(Opened& store, bool alone, Trouble& trouble) {
 // has the store open. Who is late to make a directory in here finds that it is there.
 void delete_old_files(const Opened& store) {
   const ControlPage& page = store.control.page();
-  const std::string index = store.paths.index(page.index_number.load()).filename().string();
+  const std::string index = store.paths.index(store.control.index().number).filename().string();
   const std::string journal = store.paths.journal(page.journal_number.load()).filename().string();
   const Result<std::vector<std::string>> names = os::list(store.paths.v1());
   if (!names) return;

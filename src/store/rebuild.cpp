@@ -46,10 +46,18 @@ struct Candidate {
   Location at;
 };
 
-// Fills the index, and returns what the journal has to hide from the next rebuild: what is overwritten, and what found
-// no room and may be removed without anybody's knowing of it.
-std::vector<JournalEntry> fill_index(Slots& index, Hidden& hidden, std::vector<Salvaged>& segments) {
-  std::vector<Candidate> candidates;
+// What a rebuild does with the records that it finds.
+struct Chosen {
+  std::vector<Candidate> winners;      // of each key the newest, all keys newest first
+  std::vector<JournalEntry> left_out;  // what the journal has to hide from the next rebuild
+  void leave_out(const Candidate& candidate) {
+    left_out.push_back({key_mark(candidate.fingerprint), candidate.sequence, JournalKind::key, 0, 0});
+  }
+};
+
+Chosen choose(Hidden& hidden, std::vector<Salvaged>& segments) {
+  Chosen chosen;
+  std::vector<Candidate>& candidates = chosen.winners;
   for (std::uint32_t slot = 0; slot < segments.size(); ++slot) {
     for (const FooterItem& item : segments[slot].items) {
       if (!hidden.hides(segments[slot].id, item)) {
@@ -58,11 +66,6 @@ std::vector<JournalEntry> fill_index(Slots& index, Hidden& hidden, std::vector<S
     }
     std::vector<FooterItem>().swap(segments[slot].items);
   }
-  std::vector<JournalEntry> left_out;
-  const auto leave_out = [&](const Candidate& candidate) {
-    left_out.push_back({key_mark(candidate.fingerprint), candidate.sequence, JournalKind::key, 0, 0});
-  };
-  // Of each key the newest, then the newest first: a full bucket keeps what is newer.
   std::ranges::sort(candidates, [](const Candidate& a, const Candidate& b) {
     return std::tie(a.fingerprint, b.sequence) < std::tie(b.fingerprint, a.sequence);
   });
@@ -71,15 +74,13 @@ std::vector<JournalEntry> fill_index(Slots& index, Hidden& hidden, std::vector<S
     if (kept == 0 || candidates[kept - 1].fingerprint != candidate.fingerprint) {
       candidates[kept++] = candidate;
     } else {
-      leave_out(candidate);
+      chosen.leave_out(candidate);
     }
   }
   candidates.resize(kept);
+  // A full bucket keeps what is newer.
   std::ranges::sort(candidates, std::ranges::greater(), &Candidate::sequence);
-  for (const Candidate& candidate : candidates) {
-    if (!index.insert(candidate.fingerprint, candidate.at)) leave_out(candidate);
-  }
-  return left_out;
+  return chosen;
 }
 
 // Begins a journal that says only what is needed from here on.
@@ -148,11 +149,16 @@ Result<void> rebuild(const Paths& paths, const Control& control, const Table& ge
   // Nobody has the store open, so nobody remembers anything.
   page.forgotten = 0;
   page.clearing = 0;
-  const std::uint64_t number = page.index_number.load() + 1;
-  Result<os::Mapping> mapping = make_mapped_file(paths.index(number), paths.audience, control.geometry().index_bytes());
+  Chosen chosen = choose(hidden, *segments);
+  const IndexShape shape = IndexShape::made(control.index().number + 1, chosen.winners.size(), page.limit.load());
+  Result<os::Mapping> mapping = make_index(paths, shape);
   if (!mapping) return mapping.error();
-  Slots index(*std::move(mapping));
-  const std::vector<JournalEntry> left_out = fill_index(index, hidden, *segments);
+  const std::atomic<std::uint64_t> word{shape.word()};
+  Slots index(*std::move(mapping), word);
+  for (const Candidate& candidate : chosen.winners) {
+    // It may be removed without anybody's knowing of it.
+    if (!index.insert(candidate.fingerprint, candidate.at)) chosen.leave_out(candidate);
+  }
   os::reached("store.rebuild.filled");
 
   // A new crash epoch: numbers that were given out but lost with the power are never given out again.
@@ -160,14 +166,14 @@ Result<void> rebuild(const Paths& paths, const Control& control, const Table& ge
   TagTable tags = tags_in(gen, control);
   hidden.for_each_tag([&](TagId tag, std::uint64_t moment) { tags.note(tag, moment); });
   tags.settle();
-  if (Result<void> renewed = renew_journal(paths, control, hidden, left_out); !renewed) {
+  if (Result<void> renewed = renew_journal(paths, control, hidden, chosen.left_out); !renewed) {
     return renewed;
   }
   page.floor = 0;
   page.floor_inverse = ~std::uint64_t{0};
   page.next_segment_id = last_id + 1;
   page.making = 0;
-  page.index_number = number;
+  page.index = shape.word();
   page.boot_id = os::boot_id();
   os::reached("store.rebuild.done");
   trouble.count(Counter::rebuilt);

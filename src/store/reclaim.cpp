@@ -38,7 +38,7 @@ Space::Budget::~Budget() {
 }
 
 std::uint64_t Space::bytes_used() const noexcept {
-  std::uint64_t sum = control_.geometry().fixed_bytes();
+  std::uint64_t sum = control_.overhead_bytes();
   for (const SegmentEntry& entry : control_.segments()) sum += entry.reserved.load(std::memory_order_relaxed);
   return sum;
 }
@@ -299,6 +299,21 @@ void Space::discard(const Writable& segment) {
   if (budget) retire(segment.slot);
   drop_lease(segment.slot);
   if (budget) finish(segment.slot);
+}
+
+void Space::grow_index() {
+  const Budget budget(*this);
+  if (!budget) return;
+  const IndexShape now = control_.index();
+  IndexShape twice = now;
+  ++twice.log2;
+  if (!twice.plausible() || !make_room(twice.bytes() - now.bytes(), false)) return;
+  if (Result<void> grown = store::grow_index(paths_, twice); !grown) {
+    trouble_.note(grown.error(), paths_.index(now.number).string());
+    return;
+  }
+  os::reached("store.index.grown");
+  control_.page().index.store(twice.word());
 }
 
 void Space::settle() {

@@ -64,6 +64,8 @@ class Space {
   // Gives the lease back and frees the segment. REQUIRES: nothing in it was ever published.
   void discard(const Writable& segment);
 
+  // Makes the index twice as large, if it is still full and the limit has room.
+  void grow_index();
   // Reclaims until the limit holds, and frees what nobody maps any more.
   void settle();
   // Retires every segment that nobody is writing to.

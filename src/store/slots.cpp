@@ -1,17 +1,34 @@
 #include "store/slots.hpp"
 
+#include <algorithm>
+
 namespace larder::store {
 
 bool Slots::fits(const Slot& slot, std::uint64_t word, const Digest& fingerprint) const noexcept {
-  const auto holds = [&](std::span<Slot> bucket) {
-    return &slot >= bucket.data() && &slot < bucket.data() + bucket.size();
-  };
-  const auto both = buckets(fingerprint);
-  return slot_matches(word, fingerprint) && (holds(both[0]) || holds(both[1]));
+  return slot_matches(word, fingerprint) && std::ranges::any_of(buckets(fingerprint), [&](std::span<Slot> bucket) {
+           return &slot >= bucket.data() && &slot < bucket.data() + bucket.size();
+         });
+}
+
+double Slots::load() const noexcept {
+  constexpr std::size_t k_sampled = 1024;
+  const std::span<Slot> slots = all();
+  const std::size_t buckets = slots.size() / Buckets::k_bucket_slots;
+  const std::size_t step = std::max<std::size_t>(1, buckets / k_sampled);
+  std::size_t seen = 0;
+  std::size_t taken = 0;
+  for (std::size_t bucket = 0; bucket < buckets; bucket += step) {
+    for (const Slot& slot : slots.subspan(bucket * Buckets::k_bucket_slots, Buckets::k_bucket_slots)) {
+      ++seen;
+      if (slot.load(std::memory_order_relaxed) != 0) ++taken;
+    }
+  }
+  return static_cast<double>(taken) / static_cast<double>(seen);
 }
 
 Slot* Slots::find_empty(const Digest& fingerprint) const noexcept {
-  const auto both = buckets(fingerprint);
+  const Buckets candidates = buckets(fingerprint);
+  const auto both = candidates.newest();
   std::array<std::size_t, 2> empty{};
   std::array<Slot*, 2> first{};
   for (std::size_t i = 0; i < 2; ++i) {

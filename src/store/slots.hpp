@@ -1,6 +1,7 @@
 // The slots of a mapped index, without knowing what they lead to.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdint>
@@ -14,30 +15,65 @@ namespace larder::store {
 
 using Slot = std::atomic<std::uint64_t>;
 
-// Thread-safe, and safe between processes.
-class Slots {
+// The buckets in which a key may be: two for each size that the index has had, those of its size now first.
+class Buckets {
  public:
   static constexpr std::size_t k_bucket_slots = 8;
+  static constexpr std::size_t k_slots_max = k_bucket_slots * 2 * IndexShape::k_levels_max;
 
-  // REQUIRES: a mapping of 2^n buckets; a writable one for what changes slots.
-  explicit Slots(os::Mapping mapping) noexcept : mapping_(std::move(mapping)) {}
+  Buckets(Slot* slots, const IndexShape& shape, const Digest& fingerprint) noexcept {
+    for (std::uint32_t log2 = shape.log2 + 1; log2-- > shape.first_log2;) {
+      const std::uint64_t mask = (std::uint64_t{1} << log2) - 1;
+      const std::uint64_t first = fingerprint.low & mask;
+      const std::uint64_t second = fingerprint.high & mask;
+      add(slots + first * k_bucket_slots);
+      add(slots + (second == first ? (first + 1) & mask : second) * k_bucket_slots);
+    }
+  }
+  [[nodiscard]] const std::span<Slot>* begin() const noexcept { return list_.data(); }
+  [[nodiscard]] const std::span<Slot>* end() const noexcept { return list_.data() + count_; }
+  // Those in which the key is put now.
+  [[nodiscard]] std::span<const std::span<Slot>, 2> newest() const noexcept {
+    return std::span<const std::span<Slot>, 2>(list_.data(), 2);
+  }
 
-  [[nodiscard]] std::span<Slot> all() const noexcept {
-    return {reinterpret_cast<Slot*>(mapping_.data()), mapping_.size() / sizeof(Slot)};
+ private:
+  void add(Slot* bucket) noexcept {
+    for (std::size_t i = 0; i < count_; ++i) {
+      if (list_[i].data() == bucket) return;
+    }
+    list_[count_++] = {bucket, k_bucket_slots};
   }
-  // The two buckets in which a key may be.
-  [[nodiscard]] std::array<std::span<Slot>, 2> buckets(const Digest& fingerprint) const noexcept {
-    const std::span<Slot> slots = all();
-    const std::uint64_t mask = slots.size() / k_bucket_slots - 1;
-    const std::uint64_t first = fingerprint.low & mask;
-    std::uint64_t second = fingerprint.high & mask;
-    if (second == first) second = (first + 1) & mask;
-    return {slots.subspan(first * k_bucket_slots, k_bucket_slots),
-            slots.subspan(second * k_bucket_slots, k_bucket_slots)};
+
+  std::array<std::span<Slot>, 2 * IndexShape::k_levels_max> list_;
+  std::size_t count_ = 0;
+};
+
+// Thread-safe, and safe between processes.
+//
+// The index grows while it is used: `shape` says how large it is. Who looks for a key that somebody put elsewhere, the
+// index having grown, must see that it has: so each look begins with the shape. Nothing is moved; a key is looked for
+// wherever it may have been put.
+class Slots {
+ public:
+  // REQUIRES: a mapping of 2^max_log2 buckets, the shape being plausible; a writable one for what changes slots.
+  // `shape` outlives this.
+  Slots(os::Mapping mapping, const std::atomic<std::uint64_t>& shape) noexcept
+      : mapping_(std::move(mapping)), word_(&shape), opened_(IndexShape::of(shape.load())) {}
+
+  // It only grows: a word that says something else is damaged, and must lead nobody out of the mapping.
+  [[nodiscard]] IndexShape shape() const noexcept {
+    IndexShape shape = opened_;
+    shape.log2 = std::clamp(IndexShape::of(word_->load()).log2, opened_.log2, opened_.max_log2);
+    return shape;
   }
+  [[nodiscard]] std::span<Slot> all() const noexcept { return {first(), shape().bytes() / sizeof(Slot)}; }
+  [[nodiscard]] Buckets buckets(const Digest& fingerprint) const noexcept { return {first(), shape(), fingerprint}; }
+  // Part of the slots that are taken, from a sample of some thousand.
+  [[nodiscard]] double load() const noexcept;
   // Whether the slot is where a key is looked for, and what it holds has the key's tag.
   [[nodiscard]] bool fits(const Slot& slot, std::uint64_t word, const Digest& fingerprint) const noexcept;
-  // An empty slot of the emptier bucket, or null.
+  // An empty slot of the emptier of the newest buckets, or null.
   [[nodiscard]] Slot* find_empty(const Digest& fingerprint) const noexcept;
   // Whether a slot, published or pending, leads to a record.
   [[nodiscard]] bool lead_to(const Digest& fingerprint, Location at) const noexcept;
@@ -48,12 +84,15 @@ class Slots {
   // Clears the slots that lead to a record, or to anything in a segment slot.
   void forget(const Digest& fingerprint, Location at) noexcept;
   void forget_segment(std::uint32_t segment) noexcept;
-  // Clears a slot, unless it changed. Whether its value counts as verified is no change: a slot that was to go because
-  // of a newer record must not stay for that.
+  // Whether a slot has not changed. Whether its value counts as verified is no change.
+  [[nodiscard]] static bool same(std::uint64_t now, std::uint64_t word) noexcept {
+    return ((now ^ word) & ~k_slot_verified) == 0;
+  }
+  // Clears a slot, unless it changed: one that was to go because of a newer record must not stay for less than that.
   static void drop(Slot& slot, std::uint64_t word) noexcept {
     std::uint64_t now = word;
     while (!slot.compare_exchange_strong(now, 0)) {
-      if (((now ^ word) & ~k_slot_verified) != 0) return;
+      if (!same(now, word)) return;
     }
   }
   // Says that the value was verified in full, unless the slot changed.
@@ -72,7 +111,11 @@ class Slots {
     slot.compare_exchange_strong(word, word & ~k_slot_verified);
   }
 
+  [[nodiscard]] Slot* first() const noexcept { return reinterpret_cast<Slot*>(mapping_.data()); }
+
   os::Mapping mapping_;
+  const std::atomic<std::uint64_t>* word_;
+  IndexShape opened_;
 };
 
 }  // namespace larder::store

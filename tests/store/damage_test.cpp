@@ -82,7 +82,7 @@ TEST(StoreDamage, AnInspectionLeavesWhatIsWholeVerified) {
   ASSERT_EQ(verify(directory.path()).value().damaged.size(), 1u);
   std::size_t verified = 0;
   std::size_t published = 0;
-  const Slots slots = index_of(directory);
+  const IndexOf slots(directory);
   for (const Slot& slot : slots.all()) {
     published += slot.load() != 0 ? 1 : 0;
     verified += slot.load() & k_slot_verified;

@@ -172,9 +172,19 @@ TEST(Format, TheSizesOfAStoreFollowItsLimit) {
   EXPECT_EQ(small.segment_bytes, k_segment_bytes_min);
   const Geometry usual = Geometry::for_limit(k_limit_default);
   EXPECT_EQ(usual.segment_bytes, k_segment_bytes_max);
-  EXPECT_EQ(usual.index_bytes(), 16 * k_mib);
+  const IndexShape index = IndexShape::made(1, 0, k_limit_default);
+  EXPECT_EQ(index.bytes(), 4 * k_mib);
+  EXPECT_EQ(index.bytes_max(), 512 * k_mib);
+  EXPECT_GE(IndexShape::made(1, 10'000'000, k_limit_default).bytes(), 10'000'000u * 8);
   const Geometry huge = Geometry::for_limit(std::uint64_t{1} << 50);
   EXPECT_TRUE(huge.plausible());
+  for (const std::uint64_t limit :
+       {std::uint64_t{0}, 64 * k_mib, k_limit_default, std::uint64_t{1} << 50, UINT64_MAX}) {
+    const IndexShape shape = IndexShape::made(7, 0, limit);
+    EXPECT_TRUE(shape.plausible()) << limit;
+    EXPECT_EQ(IndexShape::of(shape.word()).word(), shape.word());
+    EXPECT_EQ(IndexShape::of(shape.word()).number, 7u);
+  }
   EXPECT_EQ(huge.segment_slots, k_segment_slots_max);
 }
 

@@ -49,7 +49,7 @@ TEST(Index, AnOlderSlotIsClearedAlsoIfAnInspectionDistrustsItMeanwhile) {
   {
     Twin twin;
     twin.at = [&](std::string_view point) {
-      if (point == "store.publish.stamped_again") index_of(directory).distrust_from({0, 0});
+      if (point == "store.publish.stamped_again") IndexOf(directory).distrust_from({0, 0});
     };
     ASSERT_EQ(process.put(key, "new"), Put::stored);
   }
@@ -62,7 +62,7 @@ TEST(Index, ItsCheckFindsSlotsThatLeadToNoRecordOrToAnotherKeys) {
   Process process(directory);
   ASSERT_EQ(process.put(Key{"k"}, "x"), Put::stored);
   EXPECT_NO_THROW(process.store->check());
-  const Slots slots = index_of(directory);
+  const IndexOf slots(directory);
   for (const Location at : {k_nowhere, Location{0, sizeof(SegmentHeader)}}) {
     Slot& slot = *slots.find_empty(Key{"other"}.fingerprint());
     slot.store(pack_slot(Key{"other"}.fingerprint(), at));

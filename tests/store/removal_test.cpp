@@ -205,7 +205,7 @@ TEST(Removal, WhatCannotBeReadAndIsClearedForAnotherKeyIsNoted) {
   const Key key{"k"};
   ASSERT_EQ(process.put(Key{"bystander"}, "x"), Put::stored);
   // A slot that might be the key's, or another one's of the same bucket and tag.
-  const Slots slots = index_of(directory);
+  const IndexOf slots(directory);
   slots.find_empty(key.fingerprint())->store(pack_slot(key.fingerprint(), {0, 128}));
   ASSERT_EQ(process.put(key, "new"), Put::stored);
   const Control control = Control::open(directory.files()).value();

@@ -51,8 +51,8 @@ class Directory {
 struct Process {
   explicit Process(const Directory& directory, std::optional<std::uint64_t> limit = 64 * k_mib,
                    Verification verification = Verification::boot)
-      : options{directory.path(), limit, verification, Durability::synced, &counters,
-                [this](const Event& event) { events.push_back(event); }} {
+      : options{directory.path(),   limit,     verification,
+                Durability::synced, &counters, [this](const Event& event) { events.push_back(event); }} {
     open();
   }
   void open() {
@@ -154,14 +154,19 @@ inline void die_at(std::string_view point, const Directory& directory, const std
   ASSERT_TRUE(WIFSIGNALED(status)) << point;
 }
 
-inline Slots index_of(const Directory& directory) {
-  const std::filesystem::path file = directory.files().index(1);
-  return Slots(map_file(file, std::filesystem::file_size(file)).value());
-}
+// The index of a store, whoever has it open.
+struct ControlOf {
+  Control control;
+};
+struct IndexOf : ControlOf, Slots {
+  explicit IndexOf(const Directory& directory)
+      : ControlOf{Control::open(directory.files()).value()},
+        Slots(map_index(directory.files(), control.index()).value(), control.page().index) {}
+};
 
 // Fills what is empty of a key's buckets with slots of others, which lead to `at`.
 inline void fill_buckets(const Directory& directory, const Key& key, Location at) {
-  const Slots slots = index_of(directory);
+  const IndexOf slots(directory);
   const Digest other{~key.fingerprint().low, ~key.fingerprint().high};
   for (const std::span<Slot> bucket : slots.buckets(key.fingerprint())) {
     for (Slot& slot : bucket) {
@@ -172,10 +177,11 @@ inline void fill_buckets(const Directory& directory, const Key& key, Location at
 
 // Another key with the same two buckets.
 inline Key neighbor_of(const Directory& directory, const Key& key) {
-  const Slots slots = index_of(directory);
+  const IndexOf slots(directory);
   const auto buckets = [&](const Key& of) {
-    const auto both = slots.buckets(of.fingerprint());
-    return std::set{both[0].data(), both[1].data()};
+    std::set<Slot*> of_key;
+    for (const std::span<Slot> bucket : slots.buckets(of.fingerprint())) of_key.insert(bucket.data());
+    return of_key;
   };
   const std::set<Slot*> wanted = buckets(key);
   std::int64_t number = 0;
