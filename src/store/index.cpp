@@ -95,7 +95,7 @@ Index::Lookup Index::find_once(const Key& key, const Buckets& buckets, std::span
         continue;
       }
       if (hit.record.offset == result.hit->record.offset && hit.pin.id() == result.hit->pin.id()) {
-        Slots::drop(*hit.slot, hit.word);  // moved by somebody who is not done, or died
+        Slots::drop(*hit.slot, hit.word);  // displaced by somebody who is not done, or died
         continue;
       }
       // Who published the newer one has not cleared the older one yet, or died: nobody is to remember the
@@ -179,7 +179,8 @@ Index::Published Index::publish(const Key& key, Location at, std::uint64_t seque
   if (!taken->compare_exchange_strong(expected, published)) return Published::withdrawn;
   os::reached("store.publish.visible");
 
-  // Look again, until there are no older ones: one that is being moved shows in its new slot before it leaves the old.
+  // Look again, until there are no older ones: one that is being displaced shows in its new slot before it leaves the
+  // old.
   while (true) {
     Matches others = matches(key.fingerprint(), key.canonical());
     bool older = false;
@@ -240,7 +241,7 @@ Slot* Index::make_place(const Digest& fingerprint) {
       if (word == 0) return &slot;
       Hit hit;
       if ((word & k_slot_pending) != 0 || read(word, hit) != Read::found) continue;
-      if (slots_.fits(slot, word, hit.record.header.fingerprint) && move(slot, word, hit)) return &slot;
+      if (slots_.fits(slot, word, hit.record.header.fingerprint) && displace(slot, word, hit)) return &slot;
     }
   }
   return nullptr;
@@ -248,7 +249,7 @@ Slot* Index::make_place(const Digest& fingerprint) {
 
 // As a publisher does it, of the record that is there: whoever removes the key or puts it over sees the one slot or the
 // other, or changes the stamp, or clears the old slot, before the new one shows.
-bool Index::move(Slot& from, std::uint64_t word, const Hit& hit) {
+bool Index::displace(Slot& from, std::uint64_t word, const Hit& hit) {
   const Digest& fingerprint = hit.record.header.fingerprint;
   const std::uint64_t stamp = generations_.stamp(fingerprint);
   Slot* const to = slots_.find_empty(fingerprint);
@@ -256,14 +257,14 @@ bool Index::move(Slot& from, std::uint64_t word, const Hit& hit) {
   std::uint64_t pending = word | k_slot_pending;
   std::uint64_t expected = 0;
   if (!to->compare_exchange_strong(expected, pending)) return false;
-  os::reached("store.move.pending");
+  os::reached("store.displace.pending");
   if (!Slots::same(from.load(), word) || Generations::changed(stamp, generations_.stamp(fingerprint))) {
     to->compare_exchange_strong(pending, 0);
     return false;
   }
-  os::reached("store.move.checked");
+  os::reached("store.displace.checked");
   if (!to->compare_exchange_strong(pending, word)) return false;
-  os::reached("store.move.visible");
+  os::reached("store.displace.visible");
   // Whoever retires the segment clears what he sees; and who puts the key over, when he has shown his record.
   const SegmentEntry& entry = control_.segment(slot_location(word).segment);
   const SegmentState state = entry.state.load();

@@ -124,9 +124,10 @@ class Index {
   Lookup find_once(const Key& key, const Buckets& buckets, std::span<std::uint64_t> seen);
   Matches matches(const Digest& fingerprint, Bytes key);
   bool take_slot(const Key& key, std::uint64_t word, Matches& of_key, Slot*& taken);
-  // Empties a slot of the key's newest buckets, if what is in one of them can be put elsewhere. Null if nothing can.
+  // Empties a slot of the key's newest buckets, by displacing what is there to another of its places. Null if nothing
+  // can be.
   Slot* make_place(const Digest& fingerprint);
-  bool move(Slot& from, std::uint64_t word, const Hit& hit);
+  bool displace(Slot& from, std::uint64_t word, const Hit& hit);
   Match choose_victim(const Digest& fingerprint);
 
   Slots slots_;

@@ -173,10 +173,13 @@ class Collect : public os::Hooks {
   std::set<std::string> points_;
 };
 
-// Works on every `step`-th key until it is killed or has done `operations`.
-void write(Cache& cache, Oracle& oracle, std::uint64_t first, std::uint64_t step, int operations, std::uint64_t seed) {
+// Works on every `step`-th key until it is killed or has done `operations`. Before each one it puts so many small
+// values of other keys, to fill the index.
+void write(Cache& cache, Oracle& oracle, std::uint64_t first, std::uint64_t step, int operations, std::uint64_t seed,
+           int fillers) {
   std::mt19937_64 random(seed);
   for (int i = 0; i < operations; ++i) {
+    for (int filler = 0; filler < fillers; ++filler) cache.put(Key{"filler", random()}, filler);
     std::uint64_t key = first + step * (random() % (k_keys / step));
     if (key == k_large_key && random() % 32 != 0) key = first;
     Oracle::Operations& operations_of_key = oracle.keys[key];
@@ -229,15 +232,21 @@ int wait_for(pid_t pid, const char* what) {
   return status;
 }
 
+struct Setting {
+  std::string limit;
+  bool may_vanish = false;  // the limit is so small that the store reclaims all the time
+  int fillers = 0;
+};
+
 // What a writer passes through, found by letting one run on a store of its own.
-std::set<std::string> named_points(const std::string& limit) {
+std::set<std::string> named_points(const Setting& setting) {
   Collect hooks;
   test::TemporaryDirectory scratch;
   os::install(&hooks);
   {
     Shared<Oracle> oracle;
-    Cache cache = open(scratch.path(), limit, Size(0));
-    write(cache, *oracle, 0, 1, 2000, 1);
+    Cache cache = open(scratch.path(), setting.limit, Size(0));
+    write(cache, *oracle, 0, 1, 2000, 1, setting.fillers);
   }
   os::install(nullptr);
   return hooks.points();
@@ -246,9 +255,10 @@ std::set<std::string> named_points(const std::string& limit) {
 // One store, two readers all the while, and two writers at a time, both of which are killed.
 class Stage {
  public:
-  // `may_vanish`: the limit is so small that the store reclaims all the time.
-  void run(const std::string& limit, bool may_vanish, int kills_wanted) {
-    const std::set<std::string> points = named_points(limit);
+  void run(const Setting& setting, int kills_wanted) {
+    const std::string& limit = setting.limit;
+    const bool may_vanish = setting.may_vanish;
+    const std::set<std::string> points = named_points(setting);
     ASSERT_GE(points.size(), 6U) << "the store names its points";
     start_readers(limit, may_vanish);
     std::mt19937_64 random(20);
@@ -266,12 +276,12 @@ class Stage {
         KillAt hooks(at, countdown);
         os::install(&hooks);
         Cache cache = open(directory_.path(), limit, Size(0));
-        write(cache, *oracle_, 0, 2, 100, seeds[0]);
+        write(cache, *oracle_, 0, 2, 100, seeds[0], setting.fillers);
         os::install(nullptr);
       });
       const pid_t any = fork_child([&] {
         Cache cache = open(directory_.path(), limit, Size(0));
-        write(cache, *oracle_, 1, 2, 100'000, seeds[1]);
+        write(cache, *oracle_, 1, 2, 100'000, seeds[1], setting.fillers);
       });
       ::usleep(static_cast<useconds_t>(random() % 6000));
       ::kill(any, SIGKILL);
@@ -345,19 +355,24 @@ class Stage {
   test::TemporaryDirectory directory_;
 };
 
-// The long run takes a new store every 2000 kills, which bounds the disk it needs.
-void kill_often(const std::string& limit, bool may_vanish, int kills) {
-  for (int stage = 0; stage < (test::long_run() ? 10 : 1); ++stage) {
-    Stage().run(limit, may_vanish, test::long_run() ? 2000 : kills);
+// The long run takes a new store every 2000 kills, which bounds the disk it needs: 100,000 kills in all.
+void kill_often(const Setting& setting, int kills) {
+  for (int stage = 0; stage < (test::long_run() ? 20 : 1); ++stage) {
+    Stage().run(setting, test::long_run() ? 2000 : kills);
   }
 }
 
 TEST(Kill, NothingPublishedIsLostAndNothingWrongIsSeenWhenNothingIsReclaimed) {
-  kill_often("16GiB", false, 1200);
+  kill_often({"16GiB"}, 1200);
 }
 
 TEST(Kill, NothingWrongIsSeenWhileTheStoreReclaims) {
-  kill_often("24MiB", true, 1000);
+  kill_often({"24MiB", true}, 1000);
+}
+
+// A new store every now and then: it grows once or twice only.
+TEST(Kill, NothingWrongIsSeenWhileTheIndexFillsAndGrows) {
+  for (int stage = 0; stage < (test::long_run() ? 200 : 3); ++stage) Stage().run({"24MiB", true, 20}, 100);
 }
 
 }  // namespace

@@ -132,9 +132,9 @@ TEST(Growth, StopsAtItsPartOfTheLimit) {
 }
 
 // An entry whose places are wanted is moved to another of its places.
-class Move : public ::testing::TestWithParam<const char*> {};
+class Displacement : public ::testing::TestWithParam<const char*> {};
 
-TEST_P(Move, BesideARemovalOrAnOverwriteShowsNothingOlderAfterwards) {
+TEST_P(Displacement, BesideARemovalOrAnOverwriteShowsNothingOlderAfterwards) {
   for (const bool removed : {true, false}) {
     const Directory directory;
     Process process(directory);
@@ -173,7 +173,7 @@ TEST_P(Move, BesideARemovalOrAnOverwriteShowsNothingOlderAfterwards) {
   }
 }
 
-TEST_P(Move, KilledInTheMiddleLosesNothingAndBringsNothingBack) {
+TEST_P(Displacement, KilledInTheMiddleLosesNothingAndBringsNothingBack) {
   const Directory directory;
   int pipe[2];
   ASSERT_EQ(::pipe(pipe), 0);
@@ -201,8 +201,9 @@ TEST_P(Move, KilledInTheMiddleLosesNothingAndBringsNothingBack) {
   EXPECT_EQ(found(process, count), count - removed);
 }
 
-INSTANTIATE_TEST_SUITE_P(AtEachStep, Move,
-                         ::testing::Values("store.move.pending", "store.move.checked", "store.move.visible"));
+INSTANTIATE_TEST_SUITE_P(AtEachStep, Displacement,
+                         ::testing::Values("store.displace.pending", "store.displace.checked",
+                                           "store.displace.visible"));
 
 // A removal that looked where the index was, and not where it is, would leave its key.
 TEST(Growth, BesideRemovalsAndOverwritesOfOthersNothingComesBack) {
