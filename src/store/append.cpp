@@ -169,11 +169,12 @@ void Appender::bury(const Writable& segment) {
   const SegmentEntry& entry = control_.segment(segment.slot);
   const std::uint64_t offset = entry.publishing_at.load();
   if (offset >= entry.committed.load()) {
-    // Written whole maybe, but not committed; and this writer may die, too, before it overwrites it.
+    // Written whole maybe, but not committed; and this writer may die, too, before it overwrites it. Synced, since the
+    // power could undo that, after the key was removed by somebody who knew nothing of this record.
     const Bytes zeros(k_zeros);
-    if (Result<void> wiped = segment.file.write_at(entry.committed.load(), std::span(&zeros, 1)); !wiped) {
-      trouble_.note(wiped.error(), segment.file.path());
-    }
+    Result<void> wiped = segment.file.write_at(entry.committed.load(), std::span(&zeros, 1));
+    if (wiped) wiped = segment.file.sync();
+    if (!wiped) trouble_.note(wiped.error(), segment.file.path());
     return;
   }
   const Segments::Pin pin = segments_.pin(segment.slot);

@@ -205,6 +205,36 @@ TEST(Journal, AnOverwriteAndARemovalHoldIfThePowerTakesAllThatWasWrittenSince) {
   EXPECT_EQ(process.get(Key{"removed"}), "newest");
 }
 
+TEST(Journal, ARemovalHoldsIfThePowerBringsBackWhatAKilledWriterHadNotCommitted) {
+  const Directory directory;
+  Process process(directory);
+  ASSERT_EQ(process.put(Key{"k"}, "old"), Put::stored);
+  die_at("store.append.written", directory, [](Process& dying) { dying.put(Key{"k"}, "new"); });
+  // What is on disk of the segment that was written to: the system may have written it out by itself.
+  const std::filesystem::path segment = segment_files(directory).back();
+  const std::filesystem::path on_disk = directory.path() / "on disk";
+  const auto write_out = [&] {
+    std::filesystem::copy_file(segment, on_disk, std::filesystem::copy_options::overwrite_existing);
+  };
+  write_out();
+  {
+    Twin twin;
+    twin.refuse = [&](os::Call call, const std::string& path) {
+      if (call == os::Call::sync && path == segment) write_out();
+      return 0;
+    };
+    Process next(directory);
+    ASSERT_EQ(next.put(Key{"in its place"}, "v"), Put::stored);
+    ASSERT_EQ(segment_files(directory).back(), segment);
+    EXPECT_TRUE(process.store->remove(Key{"k"}));
+  }
+  process.store.reset();
+  std::filesystem::rename(on_disk, segment);
+  reboot(directory);
+  process.open();
+  EXPECT_EQ(process.get(Key{"k"}), std::nullopt);
+}
+
 TEST(Journal, DamagedOrGoneNothingIsBelievedAfterARestartAndNothingIsLostBefore) {
   for (const bool gone : {false, true}) {
     for (const bool noticed : {false, true}) {
