@@ -14,11 +14,17 @@ namespace larder::store {
 
 namespace {
 
-// All segments of the store, newest first, at most as many as the table holds. The others are deleted.
-Result<std::vector<Salvaged>> salvage_all(const Paths& paths, const Control& control, Trouble& trouble) {
+// All segments of the store, newest first, at most as many as the table holds. The others are deleted; those of them
+// that may be whole are `left_out`, since the power could bring them back when nobody knows what became of their keys.
+Result<std::vector<Salvaged>> salvage_all(const Paths& paths, const Control& control, Trouble& trouble,
+                                          std::vector<JournalEntry>& deleted) {
   Result<std::vector<std::string>> names = os::list(paths.segments());
   if (!names) return names.error();
   std::vector<Salvaged> segments;
+  const auto delete_segment = [&](std::uint64_t id) {
+    deleted.push_back({id, 0, JournalKind::segment, 0, 0});
+    return os::unlink(paths.segment(id));
+  };
   for (const std::string& name : *names) {
     const std::optional<std::uint64_t> id = segment_id_of(name);
     if (id && *id != 0) {
@@ -27,13 +33,17 @@ Result<std::vector<Salvaged>> salvage_all(const Paths& paths, const Control& con
         segments.push_back(**std::move(segment));
         continue;
       }
-      if (!segment) trouble.note(segment.error(), (paths.segments() / name).string());
+      if (!segment) {
+        trouble.note(segment.error(), (paths.segments() / name).string());
+        if (Result<void> gone = delete_segment(*id); !gone) return gone.error();
+        continue;
+      }
     }
     if (Result<void> gone = os::unlink(paths.segments() / name); !gone) trouble.note(gone.error(), name);
   }
   std::ranges::sort(segments, std::ranges::greater(), &Salvaged::last_sequence);
   while (segments.size() > control.segments().size()) {
-    if (Result<void> gone = os::unlink(paths.segment(segments.back().id)); !gone) return gone.error();
+    if (Result<void> gone = delete_segment(segments.back().id); !gone) return gone.error();
     segments.pop_back();
   }
   return segments;
@@ -109,7 +119,8 @@ Result<void> rebuild(const Paths& paths, const Control& control, const Table& ge
   ControlPage& page = control.page();
   page.boot_id = {};
   os::reached("store.rebuild.begun");
-  Result<std::vector<Salvaged>> segments = salvage_all(paths, control, trouble);
+  std::vector<JournalEntry> deleted;
+  Result<std::vector<Salvaged>> segments = salvage_all(paths, control, trouble, deleted);
   if (!segments) return segments.error();
 
   Result<Journal::Contents> journal = Journal::read_all(paths, control);
@@ -150,6 +161,7 @@ Result<void> rebuild(const Paths& paths, const Control& control, const Table& ge
   page.forgotten = 0;
   page.clearing = 0;
   Chosen chosen = choose(hidden, *segments);
+  chosen.left_out.insert(chosen.left_out.end(), deleted.begin(), deleted.end());
   const IndexShape shape = IndexShape::made(control.index().number + 1, chosen.winners.size(), page.limit.load());
   Result<os::Mapping> mapping = make_index(paths, shape);
   if (!mapping) return mapping.error();

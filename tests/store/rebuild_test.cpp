@@ -209,6 +209,50 @@ TEST(Rebuild, FilesThatAreNoSegmentsOfThisStoreAreDeleted) {
   EXPECT_EQ(segment_files(directory).size(), 1u);
 }
 
+TEST(Rebuild, ASegmentThatCouldNotBeReadStaysGoneIfThePowerBringsItBack) {
+  const Directory directory;
+  Process process(directory);
+  ASSERT_EQ(process.put(Key{"k"}, "v"), Put::stored);
+  process.store.reset();
+  const std::filesystem::path segment = segment_files(directory).front();
+  const std::filesystem::path kept = directory.path() / "kept";
+  std::filesystem::copy_file(segment, kept);
+  reboot(directory);
+  {
+    Twin twin;
+    twin.refuse = [&](os::Call call, const std::string& path) {
+      return call == os::Call::open && path == segment ? EMFILE : 0;
+    };
+    process.open();
+  }
+  EXPECT_FALSE(process.store->remove(Key{"k"})) << "nobody knows of it";
+  process.store.reset();
+  std::filesystem::rename(kept, segment);
+  reboot(directory);
+  process.open();
+  EXPECT_EQ(process.get(Key{"k"}), std::nullopt);
+}
+
+TEST(Rebuild, ASegmentThatCanNeitherBeReadNorDeletedKeepsTheStoreClosed) {
+  const Directory directory;
+  Process process(directory);
+  ASSERT_EQ(process.put(Key{"k"}, "v"), Put::stored);
+  process.store.reset();
+  const std::filesystem::path segment = segment_files(directory).front();
+  reboot(directory);
+  {
+    Twin twin;
+    twin.refuse = [&](os::Call call, const std::string& path) {
+      return path != segment ? 0 : call == os::Call::open ? EMFILE : call == os::Call::unlink ? EIO : 0;
+    };
+    const Result<std::unique_ptr<Store>> opened = Store::open(process.options);
+    ASSERT_FALSE(opened);
+    EXPECT_NE(std::string(opened.error().what()).find(segment.string()), std::string::npos) << opened.error().what();
+  }
+  process.open();
+  EXPECT_EQ(process.get(Key{"k"}), "v") << "which is whole, as can be seen now";
+}
+
 TEST(Rebuild, KilledAnywhereItIsBegunAgain) {
   for (const char* point : {"store.rebuild.begun", "store.rebuild.listed", "store.rebuild.filled"}) {
     SCOPED_TRACE(point);
