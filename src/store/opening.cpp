@@ -103,7 +103,9 @@ Result<void> delete_all(const Paths& paths) {
     const Result<std::vector<std::string>> names = os::list(directory);
     if (!names) return names.error();
     for (const std::string& name : *names) {
-      if (name == "seg" || name == "locks") continue;
+      // What is half made is in nobody's way. It is no empty directory if the power took the name that it was given,
+      // and not what was made in it then.
+      if (name == "seg" || name == "locks" || os::half_made(name)) continue;
       if (Result<void> gone = os::unlink(directory / name); !gone) return gone;
     }
   }

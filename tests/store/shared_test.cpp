@@ -429,5 +429,17 @@ TEST(Private, WhatAKilledProcessHadHalfMadeIsDeleted) {
   EXPECT_FALSE(std::filesystem::exists(directory.files().v1() / ".larder-new-2"));
 }
 
+TEST(Private, ADirectoryThatThePowerLeftHalfMadeKeepsNobodyFromMakingAStore) {
+  const Directory directory;
+  for (const char* name : {"v1", "v1/.larder-new-1"}) {
+    std::filesystem::create_directory(directory.path() / name);
+    std::filesystem::permissions(directory.path() / name, std::filesystem::perms::owner_all);
+  }
+  std::filesystem::permissions(directory.path(), std::filesystem::perms::owner_all);
+  std::ofstream(directory.files().v1() / ".larder-new-1" / "0000000000000001.seg") << "x";
+  Process process(directory);
+  EXPECT_EQ(process.put(Key{"k"}, "v"), Put::stored);
+}
+
 }  // namespace
 }  // namespace larder::store
