@@ -160,7 +160,8 @@ Index::Published Index::publish(const Key& key, Location at, std::uint64_t seque
     if (!take_slot(key, pending, there, taken)) continue;
     os::reached("store.publish.pending");
     // From here on a rebuild finds this record, if not the older one.
-    if (there.count != 0 || control_.page().clearing.load() != 0) note_older(there.count == 0 || there.any_fresh());
+    const bool clearing = control_.page().clearing.load() != 0;
+    if (there.count != 0 || clearing) note_older(clearing || there.any_fresh());
     break;
   }
   std::uint64_t expected = pending;
@@ -173,6 +174,7 @@ Index::Published Index::publish(const Key& key, Location at, std::uint64_t seque
   outdate_older();
   os::reached("store.publish.stamped");
   if (!current) {
+    journal_.require(noted);
     taken->compare_exchange_strong(expected, 0);
     return Published::withdrawn;
   }

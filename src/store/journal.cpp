@@ -261,7 +261,11 @@ void Journal::note_segment(std::uint64_t id) {
 
 void Journal::note_cleared(JournalKind kind, std::uint64_t subject, std::uint64_t until) {
   control_.page().forgotten.store(1);
-  base::raise(control_.page().journal_cleared, append(kind, subject, until));
+  require(append(kind, subject, until));
+}
+
+void Journal::require(Position position) noexcept {
+  base::raise(control_.page().journal_cleared, position);
 }
 
 void Journal::sync(Position position) {

@@ -84,6 +84,9 @@ class Journal {
   // removes such a key, or puts it anew, cannot know of the record: so every sync() includes this from here on.
   void note_record(Location at);
   void note_segment(std::uint64_t id);
+  // Every sync() includes that from here on. To be called before the slot of a record goes that it hides: who then puts
+  // or removes the key finds nothing, and must not return before nothing can come back.
+  void require(Position position) noexcept;
   // Returns when that is on disk.
   void sync(Position position);
   // Drops entries that hide nothing any more if the file is filling up. Called about once a second.

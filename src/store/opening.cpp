@@ -264,11 +264,16 @@ Result<bool> adopt(Opened& store, bool alone, Trouble& trouble) {
     if (Result<void> begun = begin_journal(store.paths, *control, trouble); !begun) return begun.error();
   }
   if (alone) make_appendable(store.paths, *control);
-  Result<Table> stats = Table::open(store.paths.stats(), k_stats_magic, page.uuid, k_stats_bytes);
-  if (!stats) stats = Table::create(store.paths.stats(), audience, k_stats_magic, page.uuid, k_stats_bytes);
+  // What is lost with one of these is only what was counted, or who waits for whom.
+  const auto open_or_make = [&](const std::filesystem::path& path, std::uint64_t magic, std::uint64_t bytes) {
+    Result<Table> table = Table::open(path, magic, page.uuid, bytes);
+    if (table || !lost(table.error())) return table;
+    trouble.note(table.error(), path.string());
+    return Table::create(path, audience, magic, page.uuid, bytes);
+  };
+  Result<Table> stats = open_or_make(store.paths.stats(), k_stats_magic, k_stats_bytes);
   if (!stats) return stats.error();
-  Result<Table> waits = Table::open(store.paths.waits(), k_waits_magic, page.uuid, k_waits_bytes);
-  if (!waits) waits = Table::create(store.paths.waits(), audience, k_waits_magic, page.uuid, k_waits_bytes);
+  Result<Table> waits = open_or_make(store.paths.waits(), k_waits_magic, k_waits_bytes);
   if (!waits) return waits.error();
   store.control = *std::move(control);
   store.gen = *std::move(gen);

@@ -191,6 +191,7 @@ Store::Body::Forgotten Store::Body::forget(const Key& key) {
   // The journal first: whoever is killed here leaves slots, by which the next one sees that there is something to
   // remove.
   const Journal::Position noted = what.until == 0 ? 0 : journal->note_key(key.fingerprint(), what.until);
+  if (what.fresh) journal->require(noted);
   os::reached("store.remove.written");
   const bool there = index->end_removal(key, what.until);
   os::reached("store.remove.done");
@@ -211,6 +212,7 @@ void Store::remove_older(const Key& key, std::uint64_t moment) {
   const TellAtEnd tell(body_->trouble);
   if (body_->displaced.load(std::memory_order_relaxed)) return;
   const Journal::Position noted = body_->journal->note_key(key.fingerprint(), moment);
+  body_->journal->require(noted);
   body_->index->end_removal(key, moment);
   body_->journal->sync(noted);
 }
@@ -229,6 +231,7 @@ void Store::clear() {
   // Numbers given out from here on belong to values that were stamped after the clear, or are withdrawn. Some older
   // ones do, too, and are lost with the next restart if their slots were not cleared by now.
   const Journal::Position noted = body_->journal->note_all(control.page().sequence.fetch_add(1));
+  body_->journal->require(noted);
   control.page().clearing.fetch_sub(1);
   os::reached("store.clear.written");
   body_->generations->bump_all();
@@ -240,8 +243,20 @@ void Store::clear() {
 
 void Store::invalidate(TagId tag) {
   const TellAtEnd tell(body_->trouble);
+  if (body_->displaced.load(std::memory_order_relaxed)) {
+    body_->tags->invalidate(tag);  // for those who have the same deleted store open
+    return;
+  }
+  // Until it is noted, who puts something over an invalidated value cannot wait for that: he notes it himself.
+  std::atomic<std::uint64_t>& clearing = body_->files.control.page().clearing;
+  clearing.fetch_add(1);
   const std::uint64_t moment = body_->tags->invalidate(tag);
-  if (!body_->displaced.load(std::memory_order_relaxed)) body_->journal->sync(body_->journal->note_tag(tag, moment));
+  os::reached("store.invalidate.stamped");
+  const Journal::Position noted = body_->journal->note_tag(tag, moment);
+  body_->journal->require(noted);
+  clearing.fetch_sub(1);
+  os::reached("store.invalidate.written");
+  body_->journal->sync(noted);
 }
 
 TagTable Store::tags() const noexcept {

@@ -135,12 +135,12 @@ class History {
     }
   }
   // Goes on after a cut: what returned by then counts as done for all times, what began later never was.
-  void cut(Moment moment) {
+  void cut(Moment moment, Durability durability) {
     for (std::vector<Operation>& operations : keys_) {
       std::erase_if(operations, [&](const Operation& operation) { return operation.begun > moment; });
       for (Operation& operation : operations) {
         operation.begun = 0;
-        operation.returned = operation.returned <= moment ? 0 : k_never;
+        operation.returned = operation.returned <= moment && durability == Durability::synced ? 0 : k_never;
       }
     }
   }
@@ -184,6 +184,7 @@ constexpr std::array k_deaths = {
     "store.publish.stamped",     "store.publish.visible", "store.publish.stamped_again", "store.journal.written",
     "store.remove.stamped",      "store.remove.hidden",   "store.remove.written",        "store.clear.forgotten",
     "store.clear.written",       "store.reclaim.retired", "store.reclaim.cleared",       "store.reclaim.unlinked",
+    "store.remove.done",         "store.clear.cleared",   "store.invalidate.stamped",    "store.invalidate.written",
     "store.segment.numbered",    "store.segment.made",    "store.seal.written",          "store.journal.made",
 };
 
@@ -346,7 +347,7 @@ class Run {
       const Opening opening(base_->path(), durability_);
       const Death death(point);
       if (what == 0) {
-        opening.store->clear();
+        chance(1, 2) ? opening.store->clear() : opening.store->invalidate(*tag_of(1));
       } else if (what <= 2) {
         opening.store->remove(key_of(key));
       } else {
@@ -383,7 +384,7 @@ class Run {
       disk.make_image(last, RecordedDisk::Loss::everything, 0, next->path());
       next_cut = last;
     }
-    history_.cut(next_cut);
+    history_.cut(next_cut, durability_);
     base_ = std::move(next);
   }
 

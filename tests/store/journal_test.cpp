@@ -82,6 +82,52 @@ TEST(Journal, WhatHidesAFreshValueIsSyncedBeforeTheCallReturnsAndNothingElse) {
   EXPECT_FALSE(synced_by(put(Key{"tagged"}))) << "over an invalidated one";
 }
 
+// Who changes a key finds nothing where another one was killed before he synced what hides its record.
+TEST(Journal, WhatHidARecordIsSyncedByWhoChangesItsKeyNextIfWhoHidItDied) {
+  constexpr TagId k_tag = 7;
+  const auto remove = [](Process& dying) { dying.store->remove(Key{"k"}); };
+  const auto clear = [](Process& dying) { dying.store->clear(); };
+  const auto invalidate = [](Process& dying) { dying.store->invalidate(k_tag); };
+  const auto withdraw = [](Process& dying) {
+    Twin twin;
+    twin.at = [&](std::string_view point) {
+      if (point == "store.publish.pending") dying.store->touch(Key{"k"});
+    };
+    ASSERT_EQ(dying.put(Key{"k"}, "withdrawn"), Put::superseded);
+    ::raise(SIGKILL);
+  };
+  const std::vector<std::pair<const char*, std::function<void(Process&)>>> deaths = {
+      {"store.remove.done", remove},
+      {"store.clear.forgotten", clear},
+      {"store.clear.cleared", clear},
+      {"store.invalidate.stamped", invalidate},
+      {"store.invalidate.written", invalidate},
+      {"", withdraw}};
+  for (const auto& [point, die] : deaths) {
+    for (const bool put : {true, false}) {
+      SCOPED_TRACE(point);
+      SCOPED_TRACE(put);
+      const Directory directory;
+      Process process(directory);
+      ASSERT_EQ(put_tagged(process, Key{"k"}, "old", k_tag), Put::stored);
+      fill_buckets(directory, Key{"k"}, {0, 64});  // so who puts something over it takes its slot
+      process.store.reset();
+      die_at(point, directory, die);
+      process.open();
+      const Control control = Control::open(directory.files()).value();
+      const Syncs syncs;
+      if (put) {
+        ASSERT_EQ(process.put(Key{"k"}, "new"), Put::stored);
+        process.store->sync();
+      } else {
+        process.store->remove(Key{"k"});
+      }
+      EXPECT_GT(syncs.count(), 0);
+      EXPECT_EQ(page_of(control).journal_synced, page_of(control).journal_count);
+    }
+  }
+}
+
 TEST(Journal, RelaxedDurabilityWaitsForNothing) {
   const Directory directory;
   Process process(directory);
