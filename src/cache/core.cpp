@@ -11,7 +11,9 @@ namespace {
 
 std::int64_t expiry(std::int64_t created_ms, std::chrono::nanoseconds ttl) {
   const std::int64_t ttl_ms = std::chrono::duration_cast<std::chrono::milliseconds>(ttl).count();
-  return ttl == k_never || ttl_ms > memory::k_no_expiry - created_ms ? memory::k_no_expiry : created_ms + ttl_ms;
+  // A clock that was never set may stand before 1970.
+  const bool beyond = created_ms > 0 && ttl_ms > memory::k_no_expiry - created_ms;
+  return ttl == k_never || beyond ? memory::k_no_expiry : created_ms + ttl_ms;
 }
 
 std::uint64_t nanoseconds_of(std::chrono::nanoseconds duration) {

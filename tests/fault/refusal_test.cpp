@@ -2,7 +2,6 @@
 // same, and the reason is counted.
 #include <gtest/gtest.h>
 
-#include <sched.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -16,6 +15,7 @@
 #include <larder/larder.hpp>
 
 #include "os/os.hpp"
+#include "support/mount_namespace.hpp"
 #include "support/temporary_directory.hpp"
 
 namespace larder {
@@ -118,46 +118,9 @@ INSTANTIATE_TEST_SUITE_P(
                       Refusal{os::Call::make_directory, EROFS, "MakeDirectoryReadOnly"}),
     [](const auto& refusal) { return refusal.param.name; });
 
-// Runs `body` in a child that is root of its own user and mount namespaces, where it may mount; returns
-// its exit status, or nothing where the system allows no such namespaces.
-std::optional<int> in_namespace(const std::function<int()>& body) {
-  const uid_t user = ::geteuid();
-  const gid_t group = ::getegid();
-  const pid_t child = ::fork();
-  if (child == 0) {
-    const bool own = user == 0 ? ::unshare(CLONE_NEWNS) == 0 : ::unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0;
-    if (own && user != 0) {
-      // Who has no number in a namespace owns no files there.
-      std::ofstream("/proc/self/setgroups") << "deny";
-      std::ofstream("/proc/self/uid_map") << "0 " << user << " 1";
-      std::ofstream("/proc/self/gid_map") << "0 " << group << " 1";
-    }
-    if (!own || ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) ::_exit(77);
-    int result = 1;
-    try {
-      result = body();
-    } catch (const std::exception& error) {
-      std::fprintf(stderr, "%s\n", error.what());
-    }
-    ::_exit(result);
-  }
-  int status = 0;
-  ::waitpid(child, &status, 0);
-  if (WIFEXITED(status) && WEXITSTATUS(status) == 77) return std::nullopt;
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
-
-void expect_zero_or_no_namespaces(std::optional<int> status) {
-  if (!status) {
-    std::printf("  not run here: this system allows no mount namespaces\n");
-    return;
-  }
-  EXPECT_EQ(*status, 0);
-}
-
 TEST(RealFileSystem, AFullOneIsCountedAndEveryResultReturned) {
   test::TemporaryDirectory directory;
-  expect_zero_or_no_namespaces(in_namespace([&] {
+  test::expect_zero_or_no_namespaces(test::in_namespace([&] {
     if (::mount("tmpfs", directory.path().c_str(), "tmpfs", 0, "size=6m") != 0) return 77;
     Cache cache = Cache::open(options_for(directory.path() / "store")).value();
     const bool right = computes(cache, 0, 400, 50'000);
@@ -188,7 +151,7 @@ TEST(RealFileSystem, AProcessThatMayNotMakeLargeFilesGetsEveryResult) {
 
 TEST(RealFileSystem, OneThatFilledUpStillServesWhatItHolds) {
   test::TemporaryDirectory directory;
-  expect_zero_or_no_namespaces(in_namespace([&] {
+  test::expect_zero_or_no_namespaces(test::in_namespace([&] {
     if (::mount("tmpfs", directory.path().c_str(), "tmpfs", 0, "size=64m") != 0) return 77;
     const Key key{"k"};
     {
@@ -206,7 +169,7 @@ TEST(RealFileSystem, OneThatFilledUpStillServesWhatItHolds) {
 
 TEST(RealFileSystem, OneTooFullForAnythingLeavesTheMemoryTier) {
   test::TemporaryDirectory directory;
-  expect_zero_or_no_namespaces(in_namespace([&] {
+  test::expect_zero_or_no_namespaces(test::in_namespace([&] {
     if (::mount("tmpfs", directory.path().c_str(), "tmpfs", 0, "size=64k") != 0) return 77;
     Cache cache = Cache::open(options_for(directory.path() / "store")).value();
     if (!computes(cache, 0, 20, 1'000)) return 2;
@@ -216,7 +179,7 @@ TEST(RealFileSystem, OneTooFullForAnythingLeavesTheMemoryTier) {
 
 TEST(RealFileSystem, AReadOnlyOneLeavesTheMemoryTier) {
   test::TemporaryDirectory directory;
-  expect_zero_or_no_namespaces(in_namespace([&] {
+  test::expect_zero_or_no_namespaces(test::in_namespace([&] {
     if (::mount("tmpfs", directory.path().c_str(), "tmpfs", 0, "size=64m") != 0) return 77;
     {
       Cache cache = Cache::open(options_for(directory.path() / "store")).value();
@@ -234,7 +197,7 @@ TEST(RealFileSystem, AReadOnlyOneLeavesTheMemoryTier) {
 // what is appended.
 TEST(RealFileSystem, AStoreOutOfAnImagesLayerShowsWhatIsAppendedToIt) {
   test::TemporaryDirectory directory;
-  expect_zero_or_no_namespaces(in_namespace([&] {
+  test::expect_zero_or_no_namespaces(test::in_namespace([&] {
     if (::mount("tmpfs", directory.path().c_str(), "tmpfs", 0, "size=64m") != 0) return 77;
     const auto part = [&](const char* name) { return (directory.path() / name).string(); };
     for (const char* name : {"image", "changes", "work", "container"}) fs::create_directory(part(name));
