@@ -172,12 +172,13 @@ bool Control::publishing(const Digest& fingerprint) const noexcept {
   return false;
 }
 
-bool Control::in_place(const Paths& paths) const {
+Result<bool> Control::in_place(const Paths& paths) const {
   Result<os::File> file = os::File::open(paths.control(), O_RDONLY);
-  if (!file) return file.error().code() != Errc::not_found;
+  if (!file && file.error().code() == Errc::not_found) return false;
+  if (!file) return file.error();
   alignas(ControlPage) std::array<std::byte, sizeof(ControlPage)> bytes{};
   const Result<std::size_t> got = file->read_at(0, bytes);
-  if (!got) return true;
+  if (!got) return got.error();
   return *got == bytes.size() &&
          std::memcmp(bytes.data() + offsetof(ControlPage, uuid), &page().uuid, sizeof(Uuid)) == 0;
 }

@@ -77,7 +77,7 @@ class Control {
   // Whether a record of the key is on its way: it may be committed before a slot leads to it.
   [[nodiscard]] bool publishing(const Digest& fingerprint) const noexcept;
   // Whether the path still leads to this store: somebody may have deleted or replaced the directory.
-  [[nodiscard]] bool in_place(const Paths& paths) const;
+  [[nodiscard]] Result<bool> in_place(const Paths& paths) const;
 
  private:
   os::Mapping mapping_;

@@ -311,56 +311,64 @@ Result<void> Journal::replace(std::span<const JournalEntry> entries) {
   const Position count = page.journal_count.load();
   if (Result<void> begun = begin(paths_, control_, entries); !begun) return begun;
   base::raise(page.journal_synced, count);
-  static_cast<void>(os::unlink(paths_.journal(number_)));  // who opens the store next tries again
+  if (const Result<void> gone = os::unlink(paths_.journal(number_)); !gone) {
+    trouble_.note(gone.error(), paths_.journal(number_).string());  // who opens the store next tries again
+  }
   kept_ = entries.size();
   return follow();
 }
 
-void Journal::compact() {
+Result<void> Journal::try_to_compact() {
   ControlPage& page = control_.page();
   std::uint64_t number = 0;
   std::uint64_t used = 0;
   {
     const Lock lock(*this);
-    if (!lock.result()) return;
+    if (!lock.result()) return lock.result();
     number = number_;
     used = page.journal_used.load();
     kept_ = used;  // if this comes to nothing, not again at once
   }
   Contents contents = read(paths_, control_, number, used);
-  if (!contents.whole) return;
+  if (!contents.whole) return {};
   Hidden hidden(std::move(contents.entries));
   // Tags' generations are in `gen`, which is older than none of these entries.
   const Result<os::File> gen = os::File::open(paths_.gen(), O_RDWR);
-  if (!gen || !gen->sync()) return;
+  if (!gen) return gen.error();
+  if (Result<void> synced = gen->sync(); !synced) return synced;
   // A record that is on its way is not in its segment yet, and may have got its number before its key was removed.
   std::set<std::uint64_t> marks;
   for (const SegmentEntry& entry : control_.segments()) marks.insert(entry.publishing.load());
   for (std::uint32_t slot = 0; slot < control_.segments().size(); ++slot) {
     const SegmentState state = control_.segment(slot).state.load();
-    if (state == SegmentState::retired) return;  // its file may outlive whoever was to unlink it
+    if (state == SegmentState::retired) return {};  // its file may outlive whoever was to unlink it
     if (state != SegmentState::open && state != SegmentState::sealed) continue;
     const std::uint64_t id = control_.segment(slot).id.load();
     const Result<std::optional<Salvaged>> segment = salvage(paths_, control_, id);
-    if (!segment && segment.error().code() != Errc::not_found) return;
+    if (!segment && segment.error().code() != Errc::not_found) return segment.error();
     if (!segment || !*segment) continue;
     for (const FooterItem& item : (*segment)->items) static_cast<void>(hidden.hides(id, item));
   }
   // A segment's name must not come back with the power, its records hidden by nothing.
-  if (!os::sync_directory(paths_.segments())) return;
+  if (Result<void> synced = os::sync_directory(paths_.segments()); !synced) return synced;
 
   const Lock lock(*this);
-  if (!lock.result() || number_ != number) return;
+  if (!lock.result()) return lock.result();
+  if (number_ != number) return {};
   std::vector<JournalEntry> entries = hidden.needed(marks);
   shorten(entries, control_.geometry().journal_entries() / 2, control_.last_sequence());
   std::vector<JournalEntry> newer(page.journal_used.load() - used);
   const std::span<std::byte> bytes = std::as_writable_bytes(std::span(newer));
   const Result<std::size_t> got = file_->read_at(offset_of(used), bytes);
-  if (!got || *got != bytes.size()) return;
+  if (!got) return got.error();
+  if (*got != bytes.size()) return {};
   entries.insert(entries.end(), newer.begin(), newer.end());
-  if (const Result<void> replaced = replace(entries); !replaced) {
-    trouble_.note(replaced.error(), paths_.journal(number + 1).string());
-  }
+  return replace(entries);
+}
+
+void Journal::compact() {
+  const Result<void> done = try_to_compact();
+  if (!done) trouble_.note(done.error(), paths_.journal(control_.page().journal_number.load()).string());
 }
 
 void Journal::maintain() {

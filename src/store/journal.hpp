@@ -119,6 +119,7 @@ class Journal {
   Result<void> follow();
   Result<void> replace(std::span<const JournalEntry> entries);
   void compact();
+  Result<void> try_to_compact();
 
   const Paths& paths_;
   const Control& control_;

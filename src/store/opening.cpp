@@ -150,6 +150,11 @@ Result<void> create(const StoreOptions& options, Opened& store) {
   return {};
 }
 
+// Whether a file is lost, and not only refused by the system for now.
+bool lost(const Error& error) {
+  return error.code() == Errc::not_found || error.code() == Errc::damaged;
+}
+
 // Gives the files that are written through mappings real room. A copy of a store may have holes, where such a write
 // raises SIGBUS on a full disk. REQUIRES: nobody has the store open.
 Result<void> fill_holes(const Paths& paths, const Control& control) {
@@ -167,6 +172,7 @@ Result<void> fill_holes(const Paths& paths, const Control& control) {
                           {paths.waits(), k_waits_bytes, k_waits_bytes}};
   for (const auto& [path, bytes, bytes_max] : files) {
     const Result<os::File> file = os::File::open(path, O_RDWR);
+    if (!file && !lost(file.error())) return file.error();
     const Result<std::uint64_t> size = file ? file->size() : Result<std::uint64_t>(file.error());
     if (!size || *size < bytes || *size > bytes_max) continue;  // who maps it says why
     if (Result<void> filled = file->allocate(*size); !filled) return filled;
@@ -176,10 +182,11 @@ Result<void> fill_holes(const Paths& paths, const Control& control) {
 
 // In an overlay, a file out of an image's layer becomes another file when it is first opened for writing, and who has
 // mapped it by then never sees what is appended. So that happens before anybody maps it.
-void make_appendable(const Paths& paths, const Control& control) {
+void make_appendable(const Paths& paths, const Control& control, Trouble& trouble) {
   for (const SegmentEntry& entry : control.segments()) {
     if (entry.state.load() != SegmentState::open) continue;
-    static_cast<void>(os::File::open(paths.segment(entry.id.load()), O_RDWR));
+    const Result<os::File> file = os::File::open(paths.segment(entry.id.load()), O_RDWR);
+    if (!file && !lost(file.error())) trouble.note(file.error(), paths.segment(entry.id.load()).string());
   }
 }
 
@@ -198,11 +205,6 @@ Result<void> begin_journal(const Paths& paths, const Control& control, Trouble& 
                    " is damaged or gone: after the next restart of the machine nothing that is stored now is found");
   const JournalEntry everything{0, control.last_sequence(), JournalKind::all, 0, 0};
   return Journal::begin(paths, control, std::span(&everything, 1));
-}
-
-// Whether a file is lost, and not only refused by the system for now.
-bool lost(const Error& error) {
-  return error.code() == Errc::not_found || error.code() == Errc::damaged;
 }
 
 // The file whose lock says that somebody has the store open: control itself, so that who cannot see the locks of
@@ -263,7 +265,7 @@ Result<bool> adopt(Opened& store, bool alone, Trouble& trouble) {
     if (!alone) return false;
     if (Result<void> begun = begin_journal(store.paths, *control, trouble); !begun) return begun.error();
   }
-  if (alone) make_appendable(store.paths, *control);
+  if (alone) make_appendable(store.paths, *control, trouble);
   // What is lost with one of these is only what was counted, or who waits for whom.
   const auto open_or_make = [&](const std::filesystem::path& path, std::uint64_t magic, std::uint64_t bytes) {
     Result<Table> table = Table::open(path, magic, page.uuid, bytes);
@@ -285,16 +287,17 @@ Result<bool> adopt(Opened& store, bool alone, Trouble& trouble) {
 
 // Indexes and journals that were replaced, or not finished, and what somebody was killed over. REQUIRES: nobody else
 // has the store open. Who is late to make a directory in here finds that it is there.
-void delete_old_files(const Opened& store) {
+void delete_old_files(const Opened& store, Trouble& trouble) {
   const ControlPage& page = store.control.page();
   const std::string index = store.paths.index(store.control.index().number).filename().string();
   const std::string journal = store.paths.journal(page.journal_number.load()).filename().string();
   const Result<std::vector<std::string>> names = os::list(store.paths.v1());
-  if (!names) return;
+  if (!names) return trouble.note(names.error(), store.paths.v1().string());
   for (const std::string& name : *names) {
     const bool old = os::half_made(name) || (name.starts_with("index.") && name != index) ||
                      (name.starts_with("journal.") && name != journal);
-    if (old) static_cast<void>(os::unlink(store.paths.v1() / name));
+    if (!old) continue;
+    if (const Result<void> gone = os::unlink(store.paths.v1() / name); !gone) trouble.note(gone.error(), name);
   }
 }
 
@@ -323,7 +326,7 @@ Result<void> open_locked(const StoreOptions& options, Opened& store, Trouble& tr
     store.presence = *std::move(presence);
     if (Result<void> opened = open_locks(store, Missing::made); !opened) return opened;
   }
-  if (alone) delete_old_files(store);
+  if (alone) delete_old_files(store, trouble);
   ControlPage& page = store.control.page();
   if (options.limit) {
     const Geometry geometry = store.control.geometry();

@@ -174,7 +174,10 @@ void Space::sweep_half_made() {
     return entry.id.load() == id && entry.state.load() != SegmentState::free;
   });
   if (!made) {
-    if (!os::unlink(paths_.segment(id))) return;
+    if (const Result<void> gone = os::unlink(paths_.segment(id)); !gone) {
+      trouble_.note(gone.error(), paths_.segment(id).string());
+      return;
+    }
     for (SegmentEntry& entry : control_.segments()) {
       if (entry.id.load() != id) continue;
       entry.reserved.store(0);

@@ -316,9 +316,11 @@ std::span<std::atomic<std::uint64_t>> Store::shared_counters() noexcept {
 
 void Store::maintain() {
   const TellAtEnd tell(body_->trouble);
-  if (!body_->displaced.load() && !body_->files.control.in_place(body_->files.paths)) {
+  const Result<bool> in_place = body_->files.control.in_place(body_->files.paths);
+  const std::string path = body_->files.paths.control().string();
+  if (!in_place) body_->trouble.note(in_place.error(), path);
+  if (!body_->displaced.load() && in_place && !*in_place) {
     body_->displaced.store(true);
-    const std::string path = body_->files.paths.control().string();
     body_->trouble.note(Counter::fault_damaged_file, path,
                         path + " was deleted or replaced; the store is not used any more");
   }
