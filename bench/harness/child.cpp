@@ -20,13 +20,13 @@ void check(int error, const char* call) {
 
 }  // namespace
 
-Child::Child(const std::vector<std::string>& arguments) {
+Child::Child(const std::vector<std::string>& arguments, const std::string& program) {
   int from_child[2];
   int to_child[2];
   check(pipe2(from_child, O_CLOEXEC) == 0 ? 0 : errno, "pipe2");
   check(pipe2(to_child, O_CLOEXEC) == 0 ? 0 : errno, "pipe2");
 
-  std::vector<std::string> words = {"larder_bench_micro"};
+  std::vector<std::string> words = {program};
   words.insert(words.end(), arguments.begin(), arguments.end());
   std::vector<char*> argv;
   argv.reserve(words.size() + 1);
@@ -37,7 +37,7 @@ Child::Child(const std::vector<std::string>& arguments) {
   check(posix_spawn_file_actions_init(&actions), "posix_spawn_file_actions_init");
   check(posix_spawn_file_actions_adddup2(&actions, to_child[0], STDIN_FILENO), "posix_spawn_file_actions_adddup2");
   check(posix_spawn_file_actions_adddup2(&actions, from_child[1], STDOUT_FILENO), "posix_spawn_file_actions_adddup2");
-  const int error = posix_spawn(&pid_, "/proc/self/exe", &actions, nullptr, argv.data(), environ);
+  const int error = posix_spawn(&pid_, program.c_str(), &actions, nullptr, argv.data(), environ);
   posix_spawn_file_actions_destroy(&actions);
   ::close(from_child[1]);
   ::close(to_child[0]);

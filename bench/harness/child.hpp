@@ -1,4 +1,5 @@
-// A child process: this program again, with arguments that give it a role. Talks with its parent in lines.
+// A child process: this program again, with arguments that give it a role, or another one. Talks with its parent in
+// lines.
 #pragma once
 
 #include <sys/types.h>
@@ -10,7 +11,9 @@ namespace bench {
 // Killed and reaped by the destructor if it still runs. Not thread-safe.
 class Child {
  public:
-  explicit Child(const std::vector<std::string>& arguments);
+  static constexpr const char* k_this_program = "/proc/self/exe";
+
+  explicit Child(const std::vector<std::string>& arguments, const std::string& program = k_this_program);
   ~Child();
   Child(Child&& other) noexcept;
   Child& operator=(Child&&) = delete;

@@ -1,4 +1,4 @@
-// Runs contenders against each other, interleaved, after one round that does not count. In each round every contender
+// Runs contenders against each other, interleaved, after rounds that do not count. In each round every contender
 // has one turn, in an order that is shuffled anew: nobody always follows the same predecessor, whose mess (dirty pages,
 // freed memory, cold caches) would look like a property of the contender.
 #pragma once
@@ -19,17 +19,22 @@ struct Contender {
   std::function<std::vector<double>()> run;
 };
 
-// The metrics' readings of all contenders over `repetitions` rounds, one table a metric.
+struct Rounds {
+  int dropped = 1;  // come first and do not count
+  int counted;
+};
+
+// The metrics' readings of all contenders over the rounds that count, one table a metric.
 [[nodiscard]] inline std::vector<Table> race(const std::string& experiment, const std::string& ran,
                                              const std::vector<Metric>& metrics,
-                                             const std::vector<Contender>& contenders, int repetitions) {
+                                             const std::vector<Contender>& contenders, const Rounds& rounds) {
   std::vector<Table> tables;
   for (const Metric& metric : metrics) {
     Table& table = tables.emplace_back(Table{experiment, ran, metric, {}});
     for (const Contender& contender : contenders) table.series.push_back({contender.name, contender.ours, {}});
   }
   Random random(3);
-  for (int round = -1; round < repetitions; ++round) {
+  for (int round = -rounds.dropped; round < rounds.counted; ++round) {
     for (const std::uint32_t c : permutation(contenders.size(), random)) {
       const std::vector<double> readings = contenders[c].run();
       if (round < 0) continue;

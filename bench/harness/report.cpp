@@ -99,6 +99,42 @@ void print(const Table& table, std::ostream& out) {
   out << std::flush;
 }
 
+// "12.3 ±4%": the median, and half the distance of the least and the greatest reading.
+std::string with_spread(const Summary& summary) {
+  std::string text = short_number(summary.median);
+  if (summary.median > 0 && summary.max > summary.min) {
+    char spread[32];
+    std::snprintf(spread, sizeof(spread), " ±%.0f%%", 50 * (summary.max - summary.min) / summary.median);
+    text += spread;
+  }
+  return text;
+}
+
+// Right-aligned in a column of `width`; "±" is one character of two bytes.
+void print_cell(const std::string& text, int width, std::ostream& out) {
+  const bool spread = text.find("±") != std::string::npos;
+  out << std::right << std::setw(width + (spread ? 1 : 0)) << text;
+}
+
+constexpr int k_name_width = 26;
+constexpr int k_cell_width = 16;
+
+void print_side_by_side(const std::vector<Table>& metrics, const std::vector<Skipped>& skipped, std::ostream& out) {
+  const Table& first = metrics.front();
+  out << "\n" << first.experiment << "\n  (" << first.ran << ")\n" << std::left << std::setw(k_name_width) << "";
+  for (const Table& table : metrics) print_cell(table.metric.name, k_cell_width, out);
+  out << "\n";
+  for (std::size_t i = 0; i < first.series.size(); ++i) {
+    out << "  " << std::left << std::setw(k_name_width - 2) << first.series[i].contender;
+    for (const Table& table : metrics) print_cell(with_spread(summarize(table.series[i].readings)), k_cell_width, out);
+    out << "\n";
+  }
+  for (const Skipped& one : skipped) {
+    out << "  " << std::left << std::setw(k_name_width - 2) << one.contender << "  not run: " << one.why << "\n";
+  }
+  out << std::flush;
+}
+
 }  // namespace
 
 const Series* Table::reference() const {
@@ -120,10 +156,11 @@ const Series* Table::best_peer() const {
 }
 
 void Report::start(std::ostream& out) const {
-  for (const auto& [name, fact] : environment_.facts) out << std::left << std::setw(18) << name << fact << "\n";
+  for (const auto& [name, fact] : environment_.facts) out << std::left << std::setw(26) << name << fact << "\n";
   out << "Figures are medians of " << environment_.repetitions
-      << " interleaved repetitions with the least and the greatest; \"larder / this\" is the median (least ... "
-         "greatest)\nof the ratios taken repetition by repetition.\n"
+      << " interleaved repetitions (or as many as a table says) with the least and the greatest, or half of their "
+         "distance in\npercent; \"larder / this\" is the median (least ... greatest) of the ratios taken repetition "
+         "by repetition.\n"
       << std::flush;
 }
 
@@ -132,13 +169,19 @@ void Report::add(Table table, std::ostream& out) {
   tables_.push_back(std::move(table));
 }
 
+void Report::add_side_by_side(std::vector<Table> metrics, const std::vector<Skipped>& skipped, std::ostream& out) {
+  print_side_by_side(metrics, skipped, out);
+  for (Table& table : metrics) tables_.push_back(std::move(table));
+  skipped_.insert(skipped_.end(), skipped.begin(), skipped.end());
+}
+
 void Report::skip(Skipped skipped, std::ostream& out) {
   out << "\n" << skipped.experiment << ": " << skipped.contender << " not run: " << skipped.why << "\n";
   skipped_.push_back(std::move(skipped));
 }
 
 void Report::write_json(std::ostream& out) const {
-  out << "{\n  \"program\": \"larder_bench_micro\",\n  \"repetitions\": " << environment_.repetitions
+  out << "{\n  \"program\": " << json_text(program_) << ",\n  \"repetitions\": " << environment_.repetitions
       << ",\n  \"environment\": {";
   const char* separator = "\n";
   for (const auto& [name, fact] : environment_.facts) {

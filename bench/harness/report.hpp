@@ -8,6 +8,7 @@
 #include <iosfwd>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "harness/environment.hpp"
@@ -48,15 +49,19 @@ struct Skipped {
 
 class Report {
  public:
-  explicit Report(Environment environment) : environment_(std::move(environment)) {}
+  Report(std::string program, Environment environment)
+      : program_(std::move(program)), environment_(std::move(environment)) {}
 
   // Prints the heading at once, tables as they come: a run that is stopped has still said something.
   void start(std::ostream& out) const;
   void add(Table table, std::ostream& out);
+  // The tables of one race in one: a row a contender, a column a metric. REQUIRES: they have the same contenders.
+  void add_side_by_side(std::vector<Table> metrics, const std::vector<Skipped>& skipped, std::ostream& out);
   void skip(Skipped skipped, std::ostream& out);
   void write_json(std::ostream& out) const;
 
  private:
+  std::string program_;
   Environment environment_;
   std::vector<Table> tables_;
   std::vector<Skipped> skipped_;

@@ -1,11 +1,13 @@
 // What this program does when it was started by itself: it fills a store for another process to read, or it holds a
 // value while the parent counts memory.
 #include <unistd.h>
+#include <iostream>
 #include <sstream>
 #include <stdexcept>
 
 #include "harness/timing.hpp"
 #include "micro/micro.hpp"
+#include "peers/uses.hpp"
 
 namespace bench {
 namespace {
@@ -20,15 +22,6 @@ std::vector<std::string> role(const std::string& name, const std::string& peer, 
           std::to_string(setup.records),
           std::to_string(static_cast<int>(setup.purpose)),
           std::to_string(static_cast<int>(how))};
-}
-
-template <class P>
-void fill(P& peer, const Setup& setup) {
-  std::vector<std::byte> value(setup.value_bytes);
-  for (std::uint64_t i = 0; i < setup.records; ++i) {
-    fill_value(value, i);
-    peer.put(Key(i), value);
-  }
 }
 
 template <class P>

@@ -4,23 +4,11 @@
 // The page cache is warm in both cases. RocksDB writes its log here, or the kill would lose everything.
 #include <stdexcept>
 
-#include "harness/timing.hpp"
 #include "micro/micro.hpp"
+#include "peers/uses.hpp"
 
 namespace bench {
 namespace {
-
-template <class P>
-std::vector<double> time_open(const std::filesystem::path& directory, const Setup& setup) {
-  const std::uint64_t number = setup.records / 2;
-  const Key key(number);
-  const std::int64_t start = now_ns();
-  P peer(directory, setup);
-  const bool found = peer.get(key, How::copy, [&](Bytes value) { expect_value(value, setup.value_bytes, number); });
-  const std::int64_t end = now_ns();
-  if (!found) throw std::runtime_error(std::string(P::k_name) + " lost a record");
-  return {static_cast<double>(end - start) / 1e3};
-}
 
 template <class P>
 std::vector<double> time_open_after_kill(const std::filesystem::path& directory, const Setup& setup) {

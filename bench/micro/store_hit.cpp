@@ -5,21 +5,13 @@
 // and p99. Each lookup reads the first bytes of what it got and compares them with what was stored.
 #include <algorithm>
 #include <memory>
-#include <stdexcept>
 
 #include "harness/timing.hpp"
 #include "micro/micro.hpp"
+#include "peers/uses.hpp"
 
 namespace bench {
 namespace {
-
-// Looks one key up; throws if the answer is wrong or missing.
-template <class P>
-void look(P& peer, How how, const Lookup& lookup, std::uint64_t bytes) {
-  if (!peer.get(lookup.key, how, [&](Bytes value) { expect_value(value, bytes, lookup.number); })) {
-    throw std::runtime_error(std::string(P::k_name) + " lost a record");
-  }
-}
 
 template <class P>
 std::vector<double> time_lookups(P& peer, How how, const std::vector<Lookup>& lookups, std::uint64_t bytes) {

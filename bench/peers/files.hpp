@@ -38,7 +38,7 @@ class Files {
 
   void put(const Key& key, Bytes value) {
     const std::string path = path_of(key);
-    const std::string temporary = root_ + "new";
+    const std::string temporary = root_ + "new." + std::to_string(getpid());
     {
       const Descriptor file(open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
       write_all(file.fd, value);

@@ -5,6 +5,7 @@
 
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "peers/peer.hpp"
 
@@ -20,7 +21,9 @@ class Larder {
            "views once a boot)";
   }
 
-  Larder(const std::filesystem::path& directory, const Setup& setup) : cache_(open(directory, setup)) {}
+  Larder(const std::filesystem::path& directory, const Setup& setup,
+         larder::WriteMode write = larder::WriteMode::through)
+      : cache_(open(directory, setup, write)) {}
 
   void put(const Key& key, Bytes value) {
     const auto outcome = cache_.put<Bytes>(key.key, Borrowed{value});
@@ -37,6 +40,9 @@ class Larder {
 
   void finish() {}
 
+ protected:
+  [[nodiscard]] larder::Cache& cache() noexcept { return cache_; }
+
  private:
   // Lends a value to the cache for the duration of a write-through put: nothing keeps it afterwards.
   struct Borrowed {
@@ -44,18 +50,35 @@ class Larder {
     operator Bytes() const { return bytes; }  // NOLINT(google-explicit-constructor)
   };
 
-  static larder::Cache open(const std::filesystem::path& directory, const Setup& setup) {
+  static larder::Cache open(const std::filesystem::path& directory, const Setup& setup, larder::WriteMode write) {
     larder::Options options;
     options.directory = directory;
     // The index has one slot for each 8 KiB of the limit: enough that no record has to leave it.
     options.store = std::max<std::uint64_t>(
         {std::uint64_t{4} << 30, 3 * setup.payload_bytes(), setup.records * (std::uint64_t{32} << 10)});
     options.memory = 0;
-    options.write = larder::WriteMode::through;
+    options.write = write;
     return larder::Cache::open(options).value();
   }
 
   larder::Cache cache_;
+};
+
+// The same, but put hands a copy of the value over to the thread that writes.
+class LarderWriteBack : public Larder {
+ public:
+  static constexpr const char* k_name = "larder write-back";
+  static std::vector<Access> accesses() { return {}; }
+  static std::string configuration() { return "as larder, but puts are queued; a put that found the queue full fails"; }
+
+  LarderWriteBack(const std::filesystem::path& directory, const Setup& setup)
+      : Larder(directory, setup, larder::WriteMode::back) {}
+
+  void put(const Key& key, Bytes value) {
+    const auto outcome =
+        cache().put<std::vector<std::byte>>(key.key, std::vector<std::byte>(value.begin(), value.end()));
+    if (outcome.in_store != larder::PutOutcome::Store::queued) throw std::runtime_error("larder: the queue was full");
+  }
 };
 
 }  // namespace bench

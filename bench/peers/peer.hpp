@@ -34,8 +34,10 @@ struct Access {
 };
 
 enum class Purpose {
-  speed,         // nothing need survive a crash of the process
-  survive_kill,  // what was put survives SIGKILL
+  speed,          // nothing need survive a crash of the process
+  survive_kill,   // what was put survives SIGKILL
+  survive_power,  // what was put survives a loss of power
+  read,           // by one of several processes, none of which writes
 };
 
 struct Setup {

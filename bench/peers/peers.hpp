@@ -1,4 +1,4 @@
-// All peers on disk, larder first: the order in which they run.
+// All peers on disk, larder first: those of the micro benchmarks, and the variants of them that bench/store adds.
 #pragma once
 
 #include <string>
@@ -9,6 +9,7 @@
 #include "peers/files.hpp"
 #include "peers/larder.hpp"
 #include "peers/lmdb.hpp"
+#include "peers/plain_write.hpp"
 #include "peers/rocksdb.hpp"
 #include "peers/sqlite.hpp"
 
@@ -17,15 +18,20 @@ namespace bench {
 template <class P>
 inline constexpr bool is_larder = std::is_same_v<P, Larder>;
 
-// Calls visit(std::type_identity<P>{}) for each peer P.
+// Calls visit(std::type_identity<P>{}) for each of the peers.
+template <Peer... Ps, class Visit>
+void for_each_of(Visit&& visit) {
+  (visit(std::type_identity<Ps>{}), ...);
+}
+
 template <class Visit>
 void for_each_peer(Visit&& visit) {
-  const auto one = [&]<Peer P>(std::type_identity<P> peer) { visit(peer); };
-  one(std::type_identity<Larder>{});
-  one(std::type_identity<Lmdb>{});
-  one(std::type_identity<RocksDb>{});
-  one(std::type_identity<Sqlite>{});
-  one(std::type_identity<Files>{});
+  for_each_of<Larder, Lmdb, RocksDb, Sqlite, Files>(visit);
+}
+
+template <class Visit>
+void for_each_store_peer(Visit&& visit) {
+  for_each_of<Larder, LarderWriteBack, Lmdb, LmdbSynced, RocksDbPoints, RocksDbBlobs, Sqlite, Files, PlainWrite>(visit);
 }
 
 // Names and configurations, for the report.

@@ -27,7 +27,9 @@ class RocksDb {
            "before reads; checksums verified when a block enters the cache, not on hits";
   }
 
-  RocksDb(const std::filesystem::path& directory, const Setup& setup) {
+  enum class Blobs { when_large, always, never };
+
+  RocksDb(const std::filesystem::path& directory, const Setup& setup, Blobs blobs = Blobs::when_large) {
     std::filesystem::create_directories(directory);
     rocksdb::Options options;
     options.create_if_missing = true;
@@ -43,12 +45,15 @@ class RocksDb {
     table.data_block_index_type = rocksdb::BlockBasedTableOptions::kDataBlockBinaryAndHash;
     table.format_version = 5;
     options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
-    if (setup.value_bytes >= 16 * 1024) {
+    if (blobs == Blobs::always || (blobs == Blobs::when_large && setup.value_bytes >= 16 * 1024)) {
       options.enable_blob_files = true;
-      options.min_blob_size = 4096;
+      options.min_blob_size = blobs == Blobs::always ? 0 : 4096;
       options.blob_cache = cache;
+      // The quick way to read an open store of few files, taken when their number is unlimited, does not find blobs.
+      if (setup.purpose == Purpose::read) options.max_open_files = 1'000;
     }
-    check(rocksdb::DB::Open(options, directory.string(), &db_));
+    check(setup.purpose == Purpose::read ? rocksdb::DB::OpenForReadOnly(options, directory.string(), &db_)
+                                         : rocksdb::DB::Open(options, directory.string(), &db_));
     write_.sync = false;
     write_.disableWAL = setup.purpose == Purpose::speed;
   }
@@ -91,6 +96,28 @@ class RocksDb {
 
   rocksdb::DB* db_ = nullptr;
   rocksdb::WriteOptions write_;
+};
+
+// All values in the tree.
+class RocksDbPoints : public RocksDb {
+ public:
+  static constexpr const char* k_name = "rocksdb points";
+  static std::vector<Access> accesses() { return {{How::view, "rocksdb points"}}; }
+  static std::string configuration() {
+    return "no WAL, no compression, Bloom filters, hashed blocks, all values in the tree, caches that hold everything; "
+           "put: "
+           "into the memtable, lost with the process";
+  }
+  RocksDbPoints(const std::filesystem::path& directory, const Setup& setup) : RocksDb(directory, setup, Blobs::never) {}
+};
+
+// All values beside the tree.
+class RocksDbBlobs : public RocksDb {
+ public:
+  static constexpr const char* k_name = "rocksdb blobs";
+  static std::vector<Access> accesses() { return {{How::view, "rocksdb blobs"}}; }
+  static std::string configuration() { return "as rocksdb points, but BlobDB for all values"; }
+  RocksDbBlobs(const std::filesystem::path& directory, const Setup& setup) : RocksDb(directory, setup, Blobs::always) {}
 };
 
 }  // namespace bench

@@ -29,6 +29,7 @@ class Sqlite {
     // NOMUTEX: the connection stays on one thread.
     check(
         sqlite3_open_v2(file.c_str(), &db_, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr));
+    check(sqlite3_busy_timeout(db_, 60'000));  // several processes write
     // Pages of 16 KiB keep chains of overflow pages short; small values do better in small pages.
     if (setup.value_bytes >= 16 * 1024) run("PRAGMA page_size = 16384");
     run("PRAGMA journal_mode = WAL");

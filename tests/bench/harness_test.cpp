@@ -67,7 +67,7 @@ TEST(Race, EachRoundHasEveryContenderOnceAndTheFirstDoesNotCount) {
                        return {static_cast<double>(turns.size())};
                      }};
   };
-  const std::vector<Table> tables = race("x", "", {{"m"}}, {contender("a", true), contender("b", false)}, 20);
+  const std::vector<Table> tables = race("x", "", {{"m"}}, {contender("a", true), contender("b", false)}, {1, 20});
   ASSERT_EQ(turns.size(), 42U);
   ASSERT_EQ(tables.size(), 1U);
   const std::vector<double>& a = tables[0].series[0].readings;
@@ -93,7 +93,7 @@ TEST(Report, TheBestPeerIsNeverOursAndFollowsTheDirectionOfTheMetric) {
 }
 
 TEST(Report, JsonEscapesTextAndSaysNullWhereARatioHasNoValue) {
-  Report report({{{"command", "a \"b\"\n"}}, 1});
+  Report report("program", {{{"command", "a \"b\"\n"}}, 1});
   std::ostringstream table;
   report.add({"x", "", {"m"}, {{"ours", true, {1}}, {"nothing", false, {0}}}}, table);
   std::ostringstream json;
