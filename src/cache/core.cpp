@@ -107,6 +107,7 @@ Answer Core::search_below(const Key& key, const Type& type, std::uint64_t stamp,
     if (degraded_) miss = Counter::miss_degraded;
     return {};
   }
+  store_->prefetch(key);
   const std::int64_t now_ms = base::wall_ms();
   if (const auto pending = write_back_->find(key, stamp)) {
     if (now_ms >= pending->meta.expires_ms) {

@@ -45,6 +45,10 @@ Index::Read Index::read(std::uint64_t word, Hit& into) {
   return Read::found;
 }
 
+void Index::prefetch(const Key& key) const noexcept {
+  for (const std::span<Slot> bucket : slots_.buckets(key.fingerprint())) __builtin_prefetch(bucket.data());
+}
+
 Index::Lookup Index::find(const Key& key) {
   // A record that is overwritten while the slots are read one by one can be missed in its old slot and in
   // its new one. Nothing was missed if the slots are the same afterwards.

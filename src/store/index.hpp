@@ -64,6 +64,8 @@ class Index {
     std::optional<Hit> hit;
     Miss miss = Miss::absent;
   };
+  // Has the processor bring in where find() will look.
+  void prefetch(const Key& key) const noexcept;
   // The newest published record of the key; its value is not looked at.
   [[nodiscard]] Lookup find(const Key& key);
 

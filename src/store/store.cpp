@@ -56,6 +56,10 @@ Store::~Store() {
   body_->segments->end();
 }
 
+void Store::prefetch(const Key& key) const noexcept {
+  body_->index->prefetch(key);
+}
+
 Lookup Store::get(const Key& key, std::int64_t now_ms) {
   const TellAtEnd tell(body_->trouble);
   if (body_->displaced.load(std::memory_order_relaxed)) return {std::nullopt, Miss::degraded};

@@ -146,6 +146,8 @@ class Store {
   Store& operator=(const Store&) = delete;
 
   [[nodiscard]] Lookup get(const Key& key, std::int64_t now_ms);
+  // To be called a little before get(): what the caller does meanwhile does not add to it.
+  void prefetch(const Key& key) const noexcept;
   // What get() would find, without its value, which is neither verified nor copied.
   [[nodiscard]] std::optional<Listed> find(const Key& key, std::int64_t now_ms);
 
