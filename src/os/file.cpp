@@ -256,6 +256,9 @@ Result<void> Mapping::populate(std::uint64_t offset, std::uint64_t bytes, const 
 #ifndef MADV_POPULATE_READ
   constexpr int MADV_POPULATE_READ = 22;
 #endif
+  // Asked for first, exactly this much is read: a fault reads what lies around it, too, as far as the device's
+  // read-ahead goes, which may be many times as much.
+  static_cast<void>(::madvise(data_ + first, length, MADV_WILLNEED));
   // EINVAL: a kernel before 5.14, which cannot populate; the pages are then touched unprepared.
   if (::madvise(data_ + first, length, MADV_POPULATE_READ) != 0 && errno != EINVAL) {
     return error(errno == EFAULT ? EIO : errno, "read", path);

@@ -2,11 +2,13 @@
 #include <gtest/gtest.h>
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
@@ -150,6 +152,27 @@ TEST(Mapping, SeesWhatIsWrittenToTheFile) {
   const Bytes piece = bytes_of(content);
   ASSERT_TRUE(file.write_at(5000, std::span(&piece, 1)));
   EXPECT_EQ(mapping.data()[5001], std::byte{8});
+}
+
+// Pages of the mapped file that are in the page cache.
+std::ptrdiff_t pages_in_memory(const Mapping& mapping) {
+  std::vector<unsigned char> pages(mapping.size() / 4096);
+  if (mincore(mapping.data(), mapping.size(), pages.data()) != 0) return -1;
+  return std::ranges::count_if(pages, [](unsigned char page) { return (page & 1) != 0; });
+}
+
+TEST(Mapping, PopulatingReadsNoMoreFromTheDiskThanItIsAskedFor) {
+  const test::TemporaryDirectory directory;
+  const File file = File::open(directory.path() / "f", O_RDWR | O_CREAT).value();
+  const std::vector<std::byte> content(std::size_t{16} << 20);
+  const Bytes piece(content);
+  ASSERT_TRUE(file.write_at(0, std::span(&piece, 1)));
+  ASSERT_TRUE(file.sync());
+  ASSERT_EQ(posix_fadvise(file.fd(), 0, 0, POSIX_FADV_DONTNEED), 0);
+  const Mapping mapping = Mapping::map(file, content.size(), Mapping::Access::read).value();
+  if (pages_in_memory(mapping) != 0) GTEST_SKIP() << "this file system keeps its files in memory";
+  ASSERT_TRUE(mapping.populate(std::uint64_t{8} << 20, 8192, "f"));
+  EXPECT_LE(pages_in_memory(mapping), 16);  // a fault alone brings in 32 at least
 }
 
 TEST(Mapping, PopulatingBeyondTheEndOfTheFileIsAnErrorAndNoSignal) {
