@@ -55,8 +55,10 @@ enum class Counter : std::uint8_t {
   not_stored_superseded = 35,  // the key was changed or cleared, or a tag invalidated, before the value was written
   miss_invalidated = 36,       // a tag of it was invalidated
   invalidated = 37,            // invalidate() calls
+  reinserted = 38,             // records written once more, because they were worth more than their segment's others
+  reinserted_bytes = 39,       // their bytes, header and key included
 };
-inline constexpr std::size_t k_counters = 38;
+inline constexpr std::size_t k_counters = 40;
 
 // "memory_hit"; never empty.
 LARDER_API std::string_view counter_name(Counter counter);
@@ -85,6 +87,11 @@ struct Stats {
   // Hits among lookups; 0 when there were none.
   [[nodiscard]] double hit_ratio() const {
     return lookups() == 0 ? 0.0 : static_cast<double>(hits()) / static_cast<double>(lookups());
+  }
+  // Bytes written to the store for each byte that was put: 1 when nothing was reinserted; 0 when nothing was put.
+  [[nodiscard]] double write_amplification() const {
+    const auto stored = static_cast<double>((*this)[Counter::stored_bytes]);
+    return stored == 0 ? 0.0 : (stored + static_cast<double>((*this)[Counter::reinserted_bytes])) / stored;
   }
   [[nodiscard]] std::chrono::nanoseconds saved() const { return std::chrono::nanoseconds((*this)[Counter::saved_ns]); }
   [[nodiscard]] std::chrono::nanoseconds computed() const {

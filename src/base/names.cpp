@@ -5,7 +5,7 @@
 namespace larder {
 
 std::string_view counter_name(Counter counter) {
-  static_assert(k_counters == 38, "name the new counter here");
+  static_assert(k_counters == 40, "name the new counter here");
   switch (counter) {
     case Counter::memory_hit:
       return "memory_hit";
@@ -83,6 +83,10 @@ std::string_view counter_name(Counter counter) {
       return "miss_invalidated";
     case Counter::invalidated:
       return "invalidated";
+    case Counter::reinserted:
+      return "reinserted";
+    case Counter::reinserted_bytes:
+      return "reinserted_bytes";
   }
   return "unknown";
 }

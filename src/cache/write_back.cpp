@@ -134,6 +134,7 @@ void WriteBack::run(const std::stop_token& stop) {
         lock.unlock();
         try {
           write_to_store(store_, counters_, *item);
+          store_.reclaim_if_low();
         } catch (...) {
           counters_.add(Counter::fault_other);  // no memory left: the value is not stored
         }

@@ -57,8 +57,8 @@ bool Appender::fits(const SegmentEntry& entry, const RecordParts& parts) const n
          control_.page().segment_bytes;
 }
 
-Result<void> Appender::write(const Writable& segment, const RecordParts& parts, std::uint64_t offset,
-                             std::span<const Bytes> value) {
+Result<std::uint64_t> Appender::write(const Writable& segment, const RecordParts& parts, std::uint64_t offset,
+                                      std::span<const Bytes> value) {
   const std::vector<std::byte> head = encode_head(parts, segment.seed, offset);
   const Extent extent = extent_of_parts(parts, offset);
   std::vector<Bytes> pieces;
@@ -69,31 +69,29 @@ Result<void> Appender::write(const Writable& segment, const RecordParts& parts, 
   os::reached("store.append.before_write");
   Result<void> written = parts.value_bytes >= k_paced_bytes_min ? write_paced(segment.file, offset, pieces)
                                                                 : segment.file.write_at(offset, pieces);
-  if (!written) return written;
+  if (!written) return written.error();
   os::reached("store.append.written");
   // Counted before it is committed: a kill in between makes the footer's room too large, never too small.
   SegmentEntry& entry = control_.segment(segment.slot);
-  entry.last_sequence.store(parts.sequence, std::memory_order_relaxed);
+  entry.last_sequence.store(control_.last_sequence(), std::memory_order_relaxed);
   entry.records.store(entry.records.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   entry.committed.store(extent.end, std::memory_order_release);
   os::reached("store.append.committed");
-  trouble_.count(Counter::stored);
-  trouble_.count(Counter::stored_bytes, extent.end - offset);
-  return {};
+  return extent.end - offset;
 }
 
-std::optional<Space::Refusal> Appender::prepare(const RecordParts& parts) {
+std::optional<Space::Refusal> Appender::prepare(const RecordParts& parts, Space::Room room) {
   if (segment_ && !fits(control_.segment(segment_->slot), parts)) seal();
   if (!segment_) {
     Space::Granted<Writable> leased =
-        space_.lease_shared([&](const SegmentEntry& entry) { return fits(entry, parts); });
+        space_.lease_shared([&](const SegmentEntry& entry) { return fits(entry, parts); }, room);
     if (!leased.value) return leased.refusal;
     segment_ = std::move(leased.value);
   }
   const SegmentEntry& entry = control_.segment(segment_->slot);
   const Extent extent = extent_of_parts(parts, entry.committed.load());
-  const Space::Granted<bool> room = space_.reserve(*segment_, sealed_end(extent.end, entry.records.load() + 1));
-  if (!room.value) return room.refusal;
+  const Space::Granted<bool> grown = space_.reserve(*segment_, sealed_end(extent.end, entry.records.load() + 1), room);
+  if (!grown.value) return grown.refusal;
   last_write_ns_ = base::monotonic_ns();
   return std::nullopt;
 }
@@ -156,40 +154,20 @@ Put Appender::append_value(const Key& key, RecordParts parts, std::span<const By
   return put;
 }
 
-void Appender::announce(const Key& key, const Writable& segment) {
+void Appender::announce(const Digest& fingerprint, const Writable& segment) {
   SegmentEntry& entry = control_.segment(segment.slot);
-  if (entry.publishing.load() != 0) bury(segment);
+  if (entry.publishing.load() != 0) space_.bury(segment);
   entry.publishing_at.store(entry.committed.load());
-  entry.publishing.store(key_mark(key.fingerprint()));
-}
-
-// A writer that is killed leaves the mark, and maybe a record that no slot leads to: nobody who removes its key would
-// know of it when the mark is gone, but a rebuild would find it.
-void Appender::bury(const Writable& segment) {
-  const SegmentEntry& entry = control_.segment(segment.slot);
-  const std::uint64_t offset = entry.publishing_at.load();
-  if (offset >= entry.committed.load()) {
-    // Written whole maybe, but not committed; and this writer may die, too, before it overwrites it. Synced, since the
-    // power could undo that, after the key was removed by somebody who knew nothing of this record.
-    const Bytes zeros(k_zeros);
-    Result<void> wiped = segment.file.write_at(entry.committed.load(), std::span(&zeros, 1));
-    if (wiped) wiped = segment.file.sync();
-    if (!wiped) trouble_.note(wiped.error(), segment.file.path());
-    return;
-  }
-  const Segments::Pin pin = segments_.pin(segment.slot);
-  const auto record = pin ? read_record(pin.bytes(), pin.seed(), offset) : std::nullopt;
-  const Location at{segment.slot, offset};
-  if (!record || !index_.slots().lead_to(record->header.fingerprint, at)) journal_.note_record(at);
+  entry.publishing.store(key_mark(fingerprint));
 }
 
 Put Appender::append_shared(const Key& key, RecordParts& parts, std::span<const Bytes> value, std::uint64_t stamp,
                             Journal::Position& noted) {
   const std::lock_guard lock(mutex_);
-  if (const std::optional<Space::Refusal> refusal = prepare(parts)) {
+  if (const std::optional<Space::Refusal> refusal = prepare(parts, Space::Room::made)) {
     return *refusal == Space::Refusal::no_room ? Put::no_room : Put::fault;
   }
-  announce(key, *segment_);
+  announce(key.fingerprint(), *segment_);
   const Put put = append_leased(key, parts, value, stamp, noted);
   control_.segment(segment_->slot).publishing.store(0);
   return put;
@@ -202,10 +180,13 @@ Put Appender::append_leased(const Key& key, RecordParts& parts, std::span<const 
   parts.sequence = next_sequence();
   if (!index_.unchanged(key, stamp)) return Put::superseded;
   const std::uint64_t offset = control_.segment(segment_->slot).committed.load();
-  if (Result<void> written = write(*segment_, parts, offset, value); !written) {
+  const Result<std::uint64_t> written = write(*segment_, parts, offset, value);
+  if (!written) {
     trouble_.note(written.error(), segment_->file.path());
     return Put::fault;
   }
+  trouble_.count(Counter::stored);
+  trouble_.count(Counter::stored_bytes, *written);
   const Index::Published published = index_.publish(key, {segment_->slot, offset}, parts.sequence, stamp, noted);
   os::reached("store.append.published");
   if (published == Index::Published::done) return Put::stored;
@@ -220,17 +201,20 @@ Put Appender::append_single(const Key& key, RecordParts& parts, std::span<const 
   Space::Granted<Writable> leased = space_.lease_single(extent_of_parts(parts, offset).end);
   if (!leased.value) return leased.refusal == Space::Refusal::no_room ? Put::no_room : Put::fault;
   const Writable& segment = *leased.value;
-  announce(key, segment);
+  announce(key.fingerprint(), segment);
   parts.sequence = next_sequence();
   if (!index_.unchanged(key, stamp)) {
     space_.discard(segment);
     return Put::superseded;
   }
-  if (Result<void> written = write(segment, parts, offset, value); !written) {
+  const Result<std::uint64_t> written = write(segment, parts, offset, value);
+  if (!written) {
     trouble_.note(written.error(), segment.file.path());
     space_.discard(segment);
     return Put::fault;
   }
+  trouble_.count(Counter::stored);
+  trouble_.count(Counter::stored_bytes, *written);
   const Index::Published published = index_.publish(key, {segment.slot, offset}, parts.sequence, stamp, noted);
   os::reached("store.append.published");
   if (published != Index::Published::done) {
@@ -242,6 +226,41 @@ Put Appender::append_single(const Key& key, RecordParts& parts, std::span<const 
   control_.segment(segment.slot).state.store(SegmentState::sealed);
   space_.release(segment);
   return Put::stored;
+}
+
+Appender::Moved Appender::move(const RecordParts& parts, Bytes value, Location from) {
+  const std::lock_guard lock(mutex_);
+  if (const std::optional<Space::Refusal> refusal = prepare(parts, Space::Room::spare)) {
+    return *refusal == Space::Refusal::no_room ? Moved::no_room : Moved::fault;
+  }
+  announce(parts.fingerprint, *segment_);
+  const Moved moved = move_announced(parts, value, from);
+  control_.segment(segment_->slot).publishing.store(0);
+  return moved;
+}
+
+Appender::Moved Appender::move_announced(const RecordParts& parts, Bytes value, Location from) {
+  // The mark and the count first, then the question: a removal that does not see the mark saw the slot, and one that
+  // has noted what it removes before the mark was there sees the count, and notes it again.
+  control_.page().moved.fetch_add(1);
+  os::reached("store.move.announced");
+  if (index_.slots().published(parts.fingerprint, from).slot == nullptr) return Moved::gone;
+  const Location to{segment_->slot, control_.segment(segment_->slot).committed.load()};
+  const Result<std::uint64_t> written = write(*segment_, parts, to.offset, std::span(&value, 1));
+  if (!written) {
+    trouble_.note(written.error(), segment_->file.path());
+    return Moved::fault;
+  }
+  trouble_.count(Counter::reinserted);
+  trouble_.count(Counter::reinserted_bytes, *written);
+  if (index_.slots().move(parts.fingerprint, from, to)) {
+    os::reached("store.move.moved");
+    return Moved::done;
+  }
+  // A rebuild would find the copy otherwise.
+  journal_.note_record(to);
+  os::reached("store.move.withdrawn");
+  return Moved::gone;
 }
 
 void Appender::give_up(std::int64_t idle_since_ns) {

@@ -30,16 +30,26 @@ class Appender {
   // synced before anybody relies on it is in `noted` afterwards.
   Put append_value(const Key& key, RecordParts parts, std::span<const Bytes> value, std::uint64_t stamp,
                    Journal::Position& noted);
+  // Appends a record that lies elsewhere once more, as it is given, and leads its slot to the copy. `value` was
+  // verified. Takes no room but what is free.
+  enum class Moved : std::uint8_t {
+    done,
+    gone,  // no slot leads to it any more: somebody changed the key
+    no_room,
+    fault,
+  };
+  Moved move(const RecordParts& parts, Bytes value, Location from);
   // Gives the append lease back if nothing was written since `idle_since` (monotonic).
   void give_up(std::int64_t idle_since_ns);
 
  private:
   [[nodiscard]] std::uint64_t next_sequence() const noexcept { return control_.page().sequence.fetch_add(1); }
   [[nodiscard]] bool fits(const SegmentEntry& entry, const RecordParts& parts) const noexcept;
-  Result<void> write(const Writable& segment, const RecordParts& parts, std::uint64_t offset,
-                     std::span<const Bytes> value);
+  // The bytes that the record takes.
+  Result<std::uint64_t> write(const Writable& segment, const RecordParts& parts, std::uint64_t offset,
+                              std::span<const Bytes> value);
   // All REQUIRE mutex_.
-  std::optional<Space::Refusal> prepare(const RecordParts& parts);
+  std::optional<Space::Refusal> prepare(const RecordParts& parts, Space::Room room);
   void seal();
   Put append_leased(const Key& key, RecordParts& parts, std::span<const Bytes> value, std::uint64_t stamp,
                     Journal::Position& noted);
@@ -48,8 +58,8 @@ class Appender {
                     Journal::Position& noted);
   Put append_single(const Key& key, RecordParts& parts, std::span<const Bytes> value, std::uint64_t stamp,
                     Journal::Position& noted);
-  void announce(const Key& key, const Writable& segment);
-  void bury(const Writable& segment);
+  Moved move_announced(const RecordParts& parts, Bytes value, Location from);
+  void announce(const Digest& fingerprint, const Writable& segment);
 
   const Control& control_;
   Space& space_;

@@ -7,6 +7,7 @@
 #include "store/locks.hpp"
 #include "store/opening.hpp"
 #include "store/reclaim.hpp"
+#include "store/reclaimer.hpp"
 #include "store/segments.hpp"
 #include "store/store.hpp"
 #include "store/trouble.hpp"
@@ -31,6 +32,7 @@ struct Store::Body {
   std::optional<Index> index;
   std::optional<Space> space;
   std::optional<Appender> appender;
+  std::optional<Reclaimer> reclaimer;
   std::optional<Waits> waits;
   std::atomic<Journal::Position> due{0};  // what puts have noted
   std::atomic<std::uint64_t> retired_seen{0};

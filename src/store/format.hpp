@@ -182,6 +182,18 @@ std::uint64_t walk_records(Bytes segment, std::uint64_t seed, Visit&& visit) {
 
 inline constexpr std::uint64_t k_slot_verified = 1;  // the value counts as whole since the machine started
 inline constexpr std::uint64_t k_slot_pending = 2;   // not yet published: readers see nothing here
+inline constexpr std::uint64_t k_slot_hit = 4;       // a lookup that was answered with the record; up to three count
+inline constexpr std::uint64_t k_slot_hits = 3 * k_slot_hit;
+// What may change in a slot that goes on leading to the same record.
+inline constexpr std::uint64_t k_slot_remarks = k_slot_verified | k_slot_hits;
+
+[[nodiscard]] constexpr std::uint64_t slot_hits(std::uint64_t word) noexcept {
+  return (word & k_slot_hits) / k_slot_hit;
+}
+// The word with half as many hits.
+[[nodiscard]] constexpr std::uint64_t halve_hits(std::uint64_t word) noexcept {
+  return (word & ~k_slot_hits) | slot_hits(word) / 2 * k_slot_hit;
+}
 
 struct Location {
   std::uint32_t segment = 0;  // segment slot
@@ -270,6 +282,7 @@ struct ControlPage {
   std::atomic<std::uint64_t> journal_count;
   std::atomic<std::uint64_t> journal_cleared;
   std::atomic<std::uint64_t> journal_synced;
+  alignas(64) std::atomic<std::uint64_t> moved;
 };
 static_assert(offsetof(ControlPage, gen_log2) == 48 && offsetof(ControlPage, journal_log2) == 52 &&
               offsetof(ControlPage, checksum) == 56 && offsetof(ControlPage, boot_id) == 64 &&
@@ -281,6 +294,7 @@ static_assert(offsetof(ControlPage, gen_log2) == 48 && offsetof(ControlPage, jou
               offsetof(ControlPage, cramped) == 640 && offsetof(ControlPage, journal_number) == 704 &&
               offsetof(ControlPage, journal_used) == 712 && offsetof(ControlPage, journal_count) == 720 &&
               offsetof(ControlPage, journal_cleared) == 728 && offsetof(ControlPage, journal_synced) == 736 &&
+              offsetof(ControlPage, moved) == 768 &&
               sizeof(ControlPage) <= k_page_bytes);
 
 enum class SegmentState : std::uint32_t { free = 0, open = 1, sealed = 2, retired = 3, unlinked = 4 };

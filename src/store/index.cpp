@@ -84,7 +84,7 @@ Index::Lookup Index::find_once(const Key& key, const Buckets& buckets, std::span
         case Read::found:
           break;
         case Read::damaged:
-          drop_damaged(slot, word);
+          drop_place(slot, word);
           result.miss = Miss::damaged;
           continue;
         case Read::refused:
@@ -106,8 +106,7 @@ Index::Lookup Index::find_once(const Key& key, const Buckets& buckets, std::span
       // older one when the newer one has been seen.
       if (hit.record.header.sequence > result.hit->record.header.sequence) std::swap(*result.hit, hit);
       generations_.outdate(fingerprint);
-      journal_.note_record(slot_location(hit.word));
-      Slots::drop(*hit.slot, hit.word);
+      forget(*hit.slot, hit.word, fingerprint, hit.record.header.sequence);
     }
   }
   return result;
@@ -126,8 +125,7 @@ Index::Matches Index::matches(const Digest& fingerprint, Bytes key) {
       if (what == Read::found) {
         if (hit.record.header.fingerprint != fingerprint || !std::ranges::equal(hit.record.key, key)) continue;
         sequence = hit.record.header.sequence;
-        fresh = hit.record.header.expires_ms > base::wall_ms() &&
-                (hit.record.stamps.empty() || tags_.current(stamps_of(hit.record)));
+        fresh = this->fresh(hit.record);
       } else if (what != Read::nothing) {
         // It may be this key's and is treated as such, so it will be cleared: at worst another key's.
         fresh = true;
@@ -146,6 +144,7 @@ Index::Published Index::publish(const Key& key, Location at, std::uint64_t seque
   const std::uint64_t pending = word | k_slot_pending;
   const std::uint64_t published = word | k_slot_verified;
   const auto is_published = [](const Match& match) { return (match.word & k_slot_pending) == 0; };
+  const std::uint64_t moved = control_.page().moved.load();
   Slot* taken = nullptr;
   bool others_seen = false;
   bool older_noted = false;
@@ -210,7 +209,9 @@ Index::Published Index::publish(const Key& key, Location at, std::uint64_t seque
         return Published::older;
       }
     }
-    if (!older) return Published::done;
+    if (older) continue;
+    if (older_noted && control_.page().moved.load() != moved) note_older(true);  // see Journal::note_and_clear
+    return Published::done;
   }
 }
 
@@ -230,13 +231,16 @@ bool Index::take_slot(const Key& key, std::uint64_t word, Matches& of_key, Slot*
     taken = slot;
     return slot->compare_exchange_strong(expected, word);
   }
-  const Match victim = choose_victim(key.fingerprint());
-  taken = victim.slot;
-  expected = victim.word;
-  journal_.note_record(slot_location(expected));
-  if (!taken->compare_exchange_strong(expected, word)) return false;
-  trouble_.count(Counter::index_evicted);
-  return true;
+  const Victim victim = choose_victim(key.fingerprint());
+  taken = victim.match.slot;
+  bool evicted = false;
+  journal_.note_and_clear([&] { note_forgotten(victim.match.word, victim.fingerprint, victim.match.sequence); },
+                          [&] {
+                            expected = victim.match.word;
+                            evicted = taken->compare_exchange_strong(expected, word);
+                          });
+  if (evicted) trouble_.count(Counter::index_evicted);
+  return evicted;
 }
 
 Slot* Index::make_place(const Digest& fingerprint) {
@@ -290,7 +294,7 @@ bool Index::wants_to_grow() {
   return shape.log2 < shape.max_log2 && slots_.load() >= k_load_min;
 }
 
-Index::Match Index::choose_victim(const Digest& fingerprint) {
+Index::Victim Index::choose_victim(const Digest& fingerprint) {
   Match victim{nullptr, 0, 0, true};
   std::uint64_t lowest = UINT64_MAX;
   const Buckets buckets = slots_.buckets(fingerprint);
@@ -309,21 +313,36 @@ Index::Match Index::choose_victim(const Digest& fingerprint) {
   // Older slots of the victim's key must not show when the victim is gone, and if it is the older one
   // itself, this was the last chance to see that its publisher died.
   Hit hit;
-  if (read(victim.word, hit) == Read::found) {
-    victim.sequence = hit.record.header.sequence;
-    Matches of_its_key = matches(hit.record.header.fingerprint, hit.record.key);
+  if (read(victim.word, hit) != Read::found) return {victim, {}};
+  const Digest of_victim = hit.record.header.fingerprint;
+  victim.sequence = hit.record.header.sequence;
+  std::uint64_t moved = 0;
+  do {
+    moved = control_.page().moved.load();
+    Matches of_its_key = matches(of_victim, hit.record.key);
     for (const Match& match : of_its_key.all()) {
       if (match.slot == victim.slot) continue;
-      generations_.outdate(hit.record.header.fingerprint);
-      if (match.sequence >= victim.sequence) continue;
-      journal_.note_record(slot_location(match.word));
-      Slots::drop(*match.slot, match.word);
+      generations_.outdate(of_victim);
+      if (match.sequence < victim.sequence) forget(*match.slot, match.word, of_victim, match.sequence);
     }
-  }
-  return victim;
+  } while (control_.page().moved.load() != moved);
+  return {victim, of_victim};
 }
 
-void Index::drop_damaged(Slot& slot, std::uint64_t word) {
+void Index::note_forgotten(std::uint64_t word, const Digest& fingerprint, std::uint64_t sequence) {
+  if (sequence == 0) return journal_.note_record(slot_location(word));
+  journal_.note_forgotten(fingerprint, sequence);
+}
+
+void Index::forget(Slot& slot, std::uint64_t word, const Digest& fingerprint, std::uint64_t sequence) {
+  journal_.note_and_clear([&] { note_forgotten(word, fingerprint, sequence); }, [&] { Slots::drop(slot, word); });
+}
+
+bool Index::fresh(const RecordView& record) const {
+  return record.header.expires_ms > base::wall_ms() && (record.stamps.empty() || tags_.current(stamps_of(record)));
+}
+
+void Index::drop_place(Slot& slot, std::uint64_t word) {
   // It may be whole again another time, and its key be removed before that.
   journal_.note_record(slot_location(word));
   Slots::drop(slot, word);
@@ -347,9 +366,8 @@ bool Index::end_removal(const Key& key, std::uint64_t sequence) {
     if (found.count == 0) break;
     for (Match& match : found.all()) {
       if ((match.word & k_slot_pending) != 0) continue;
-      const std::uint64_t hidden = match.word | k_slot_pending;
-      if (!match.slot->compare_exchange_strong(match.word, hidden)) continue;
-      match.word = hidden;
+      if (!Slots::replace(*match.slot, match.word, [](std::uint64_t now) { return now | k_slot_pending; })) continue;
+      match.word |= k_slot_pending;
       there |= match.sequence != 0;
       os::reached("store.remove.hidden");
     }

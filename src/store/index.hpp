@@ -98,8 +98,12 @@ class Index {
   // True if there was a published one.
   bool end_removal(const Key& key, std::uint64_t sequence);
   [[nodiscard]] Slots& slots() noexcept { return slots_; }
-  // Clears a slot whose record turned out to be damaged.
-  void drop_damaged(Slot& slot, std::uint64_t word);
+  // Clears a slot that leads to no readable record.
+  void drop_place(Slot& slot, std::uint64_t word);
+  // Clears a slot that leads to a record of that sequence, for another reason than a change of the key.
+  void forget(Slot& slot, std::uint64_t word, const Digest& fingerprint, std::uint64_t sequence);
+  // Whether the record is not known to be out of date.
+  [[nodiscard]] bool fresh(const RecordView& record) const;
   // Follows a slot's word.
   Read read(std::uint64_t word, Hit& into);
 
@@ -130,7 +134,13 @@ class Index {
   // can be.
   Slot* make_place(const Digest& fingerprint);
   bool displace(Slot& from, std::uint64_t word, const Hit& hit);
-  Match choose_victim(const Digest& fingerprint);
+  // The slot to be evicted from the key's buckets, and whose it is.
+  struct Victim {
+    Match match;
+    Digest fingerprint;
+  };
+  Victim choose_victim(const Digest& fingerprint);
+  void note_forgotten(std::uint64_t word, const Digest& fingerprint, std::uint64_t sequence);
 
   Slots slots_;
   Segments& segments_;

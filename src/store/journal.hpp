@@ -80,13 +80,26 @@ class Journal {
   Position note_tag(TagId tag, std::uint64_t moment) { return append(JournalKind::tag, tag, moment); }
   // Everything of up to that sequence is gone.
   Position note_all(std::uint64_t until) { return append(JournalKind::all, 0, until); }
-  // No slot will lead to that record, or to any in that segment, any more, for another reason than these. Who then
-  // removes such a key, or puts it anew, cannot know of the record: so every sync() includes this from here on.
+  // No slot will lead to the key's records of up to that sequence, to that record, or to any in that segment, any more,
+  // for another reason than these. Who then removes such a key, or puts it anew, cannot know of the record: so every
+  // sync() includes this from here on. The first one is for records that can be read: there may be copies of them.
+  void note_forgotten(const Digest& fingerprint, std::uint64_t until) {
+    note_cleared(JournalKind::key, key_mark(fingerprint), until);
+  }
   void note_record(Location at);
   void note_segment(std::uint64_t id);
   // Every sync() includes that from here on. To be called before the slot of a record goes that it hides: who then puts
   // or removes the key finds nothing, and must not return before nothing can come back.
   void require(Position position) noexcept;
+  // Calls note(), then clear(), which clears what was noted; and note() once more if a record was moved meanwhile: a
+  // compaction may have dropped the entry, having seen the record in its old place no more and in the new one not yet.
+  template <class Note, class Clear>
+  void note_and_clear(const Note& note, const Clear& clear) {
+    const std::uint64_t moved = control_.page().moved.load();
+    note();
+    clear();
+    if (control_.page().moved.load() != moved) note();
+  }
   // Returns when that is on disk.
   void sync(Position position);
   // Drops entries that hide nothing any more if the file is filling up. Called about once a second.

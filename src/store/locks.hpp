@@ -21,6 +21,7 @@ namespace larder::store {
 inline constexpr std::uint64_t k_lock_append = std::uint64_t{1} << 40;   // + segment slot, in a lease file
 inline constexpr std::uint64_t k_lock_budget = std::uint64_t{1} << 41;   // in lease.00
 inline constexpr std::uint64_t k_lock_journal = k_lock_budget;           // in lease.01
+inline constexpr std::uint64_t k_lock_reclaim = k_lock_budget;           // in lease.02
 inline constexpr std::uint64_t k_lock_waits = std::uint64_t{1} << 42;    // + place in the table, in a lease file
 inline constexpr std::uint64_t k_lock_compute = std::uint64_t{1} << 61;  // + fingerprint mod 2^60, in a lease file
 inline constexpr std::uint64_t k_lock_opening = 0;                       // in `open`

@@ -76,15 +76,19 @@ Chosen choose(Hidden& hidden, std::vector<Salvaged>& segments) {
     }
     std::vector<FooterItem>().swap(segments[slot].items);
   }
-  std::ranges::sort(candidates, [](const Candidate& a, const Candidate& b) {
-    return std::tie(a.fingerprint, b.sequence) < std::tie(b.fingerprint, a.sequence);
+  // Of a record and its copy the one whose segment is newer: the other one's was to be reclaimed.
+  std::ranges::sort(candidates, [&](const Candidate& a, const Candidate& b) {
+    return std::tie(a.fingerprint, b.sequence, segments[b.at.segment].id) <
+           std::tie(b.fingerprint, a.sequence, segments[a.at.segment].id);
   });
   std::size_t kept = 0;
   for (const Candidate& candidate : candidates) {
     if (kept == 0 || candidates[kept - 1].fingerprint != candidate.fingerprint) {
       candidates[kept++] = candidate;
-    } else {
+    } else if (candidates[kept - 1].sequence != candidate.sequence) {
       chosen.leave_out(candidate);
+    } else {
+      chosen.left_out.push_back({segments[candidate.at.segment].id, candidate.at.offset, JournalKind::record, 0, 0});
     }
   }
   candidates.resize(kept);

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <thread>
 
@@ -20,6 +21,12 @@ constexpr std::uint64_t k_pending_part_max = 8;
 // are worth waiting for; the budget lock is not held meanwhile.
 constexpr int k_attempts = 20;
 constexpr auto k_attempt_pause = std::chrono::milliseconds(1);
+
+// Kept free ahead of need: this part of the limit, two segments at least, and never more than a quarter of what the
+// segments may take.
+constexpr std::uint64_t k_reserve_part = 16;
+constexpr std::uint64_t k_reserve_segments_min = 2;
+constexpr std::uint64_t k_reserve_part_max = 4;
 
 bool alive(SegmentState state) noexcept {
   return state == SegmentState::open || state == SegmentState::sealed;
@@ -55,33 +62,64 @@ std::optional<std::uint32_t> Space::free_slot() const noexcept {
   return std::nullopt;
 }
 
-bool Space::make_room(std::uint64_t bytes, bool entry_needed) {
-  finish_retired();
-  if (has_room(bytes, entry_needed)) return true;
-  struct Victim {
+std::uint64_t Space::free_bytes() const noexcept {
+  const std::uint64_t limit = control_.page().limit.load();
+  return limit - std::min(limit, bytes_used());
+}
+
+std::uint64_t Space::reserve_bytes() const noexcept {
+  const std::uint64_t limit = control_.page().limit.load();
+  const std::uint64_t for_segments = limit - std::min(limit, control_.overhead_bytes());
+  return std::min(std::max(limit / k_reserve_part, k_reserve_segments_min * control_.page().segment_bytes),
+                  for_segments / k_reserve_part_max);
+}
+
+std::vector<std::uint32_t> Space::oldest() const {
+  struct Aged {
     std::uint64_t last_sequence;
     std::uint32_t slot;
   };
-  std::vector<Victim> victims;
-  std::uint64_t pending = 0;
+  std::vector<Aged> aged;
   const std::span<SegmentEntry> all = control_.segments();
   for (std::uint32_t slot = 0; slot < all.size(); ++slot) {
-    if (alive(all[slot].state.load())) {
-      victims.push_back({all[slot].last_sequence.load(), slot});
-    } else {
-      pending += all[slot].reserved.load();
-    }
+    if (alive(all[slot].state.load())) aged.push_back({all[slot].last_sequence.load(), slot});
   }
-  std::ranges::sort(victims, {}, &Victim::last_sequence);
+  std::ranges::sort(aged, {}, &Aged::last_sequence);
+  std::vector<std::uint32_t> slots;
+  slots.reserve(aged.size());
+  for (const Aged& one : aged) slots.push_back(one.slot);
+  return slots;
+}
+
+std::uint64_t Space::pending() const noexcept {
+  std::uint64_t sum = 0;
+  for (const SegmentEntry& entry : control_.segments()) sum += alive(entry.state.load()) ? 0 : entry.reserved.load();
+  return sum;
+}
+
+bool Space::may_retire(std::uint32_t slot, std::uint64_t pending) const noexcept {
   const std::uint64_t pending_max = control_.page().limit.load() / k_pending_part_max;
-  for (const Victim& victim : victims) {
-    const std::uint64_t reserved = all[victim.slot].reserved.load();
-    const bool pinned = segments_.in_use(victim.slot);
-    if ((pinned && pending + reserved > pending_max) || !take_lease(victim.slot)) continue;
-    if (alive(all[victim.slot].state.load())) retire(victim.slot);
-    drop_lease(victim.slot);
-    finish(victim.slot);
-    if (all[victim.slot].id.load() != 0) pending += reserved;
+  return pending + control_.segment(slot).reserved.load() <= pending_max || !segments_.in_use(slot);
+}
+
+bool Space::find_room(std::uint64_t bytes, bool entry_needed, Room room) {
+  const bool found = room == Room::made ? make_room(bytes, entry_needed) : has_room(bytes, entry_needed);
+  room_is_low_.store(!has_room(bytes + reserve_bytes(), entry_needed), std::memory_order_relaxed);
+  return found;
+}
+
+bool Space::make_room(std::uint64_t bytes, bool entry_needed) {
+  finish_retired();
+  if (has_room(bytes, entry_needed)) return true;
+  std::uint64_t waiting = pending();
+  const std::span<SegmentEntry> all = control_.segments();
+  for (const std::uint32_t slot : oldest()) {
+    const std::uint64_t reserved = all[slot].reserved.load();
+    if (!may_retire(slot, waiting) || !take_lease(slot)) continue;
+    if (alive(all[slot].state.load())) retire(slot);
+    drop_lease(slot);
+    finish(slot);
+    if (all[slot].id.load() != 0) waiting += reserved;
     if (has_room(bytes, entry_needed)) return true;
   }
   control_.page().cramped.fetch_add(1);
@@ -102,14 +140,85 @@ void Space::drop_lease(std::uint32_t slot) {
   append_lock(leases_, slot).unlock(k_lock_append + slot);
 }
 
+void Space::bury(const Writable& segment) {
+  SegmentEntry& entry = control_.segment(segment.slot);
+  const std::uint64_t offset = entry.publishing_at.load();
+  if (offset < entry.committed.load()) {
+    const Segments::Pin pin = segments_.pin(segment.slot);
+    const auto record = pin ? read_record(pin.bytes(), pin.seed(), offset) : std::nullopt;
+    const Location at{segment.slot, offset};
+    if (!record || !index_.slots().lead_to(record->header.fingerprint, at)) journal_.note_record(at);
+  } else {
+    // Written whole maybe, but not committed; and this writer may die, too, before it overwrites it. Synced, since the
+    // power could undo that, after the key was removed by somebody who knew nothing of this record.
+    const std::array<std::byte, k_record_align> zeros{};
+    const Bytes bytes(zeros);
+    Result<void> wiped = segment.file.write_at(entry.committed.load(), std::span(&bytes, 1));
+    if (wiped) wiped = segment.file.sync();
+    if (!wiped) trouble_.note(wiped.error(), segment.file.path());
+  }
+  entry.publishing.store(0);
+}
+
+// A copy of an old record may be among what a killed writer left: who puts its key anew, when the slot of the original
+// is gone, would not know of it.
+void Space::bury_the_dead() {
+  const std::span<SegmentEntry> all = control_.segments();
+  for (std::uint32_t slot = 0; slot < all.size(); ++slot) {
+    SegmentEntry& entry = all[slot];
+    const auto left = [&] { return entry.publishing.load() != 0 && alive(entry.state.load()); };
+    if (!left() || !take_lease(slot)) continue;
+    if (left()) {
+      const Result<Writable> leased = open_leased(slot, O_RDWR);
+      if (leased) {
+        bury(*leased);
+      } else {
+        trouble_.note(leased.error(), paths_.segment(entry.id.load()).string());
+      }
+    }
+    drop_lease(slot);
+  }
+}
+
 void Space::retire(std::uint32_t slot) {
-  SegmentEntry& entry = control_.segment(slot);
+  bury_the_dead();
   // The power could undo the unlinking.
-  journal_.note_segment(entry.id.load());
-  entry.state.store(SegmentState::retired);
+  journal_.note_segment(control_.segment(slot).id.load());
+  mark_retired(slot);
+}
+
+void Space::mark_retired(std::uint32_t slot) {
+  control_.segment(slot).state.store(SegmentState::retired);
   control_.page().retired.fetch_add(1);
   trouble_.count(Counter::segments_reclaimed);
   os::reached("store.reclaim.retired");
+}
+
+bool Space::lease_victim(std::uint32_t slot, std::uint64_t id) {
+  const Budget budget(*this);
+  if (!budget) return false;
+  bury_the_dead();
+  const SegmentEntry& entry = control_.segment(slot);
+  const auto there = [&] { return entry.id.load() == id && alive(entry.state.load()); };
+  if (!there() || !take_lease(slot)) return false;
+  if (there()) return true;
+  drop_lease(slot);
+  return false;
+}
+
+void Space::spare_victim(std::uint32_t slot) {
+  const std::lock_guard lock(mutex_);
+  drop_lease(slot);
+}
+
+void Space::free_victim(std::uint32_t slot) {
+  // Without the budget lock: for this, nobody is to wait.
+  clear_slots_of(slot);
+  os::reached("store.reclaim.cleared");
+  const Budget budget(*this);
+  if (budget) mark_retired(slot);
+  drop_lease(slot);
+  if (budget) finish_cleared(slot);
 }
 
 void Space::clear_slots_of(std::uint32_t slot) {
@@ -137,10 +246,16 @@ void Space::clear_slots_of(std::uint32_t slot) {
 }
 
 void Space::finish(std::uint32_t slot) {
-  SegmentEntry& entry = control_.segment(slot);
-  if (entry.state.load() == SegmentState::retired) {
+  if (control_.segment(slot).state.load() == SegmentState::retired) {
     clear_slots_of(slot);
     os::reached("store.reclaim.cleared");
+  }
+  finish_cleared(slot);
+}
+
+void Space::finish_cleared(std::uint32_t slot) {
+  SegmentEntry& entry = control_.segment(slot);
+  if (entry.state.load() == SegmentState::retired) {
     const std::filesystem::path path = paths_.segment(entry.id.load());
     if (const Result<void> gone = os::unlink(path); !gone) {
       trouble_.note(gone.error(), path.string());
@@ -197,11 +312,12 @@ auto Space::patiently(const Try& attempt) {
   return granted;
 }
 
-Space::Granted<Writable> Space::lease_shared(const std::function<bool(const SegmentEntry&)>& fits) {
-  return patiently([&] { return try_lease_shared(fits); });
+Space::Granted<Writable> Space::lease_shared(const std::function<bool(const SegmentEntry&)>& fits, Room room) {
+  if (room == Room::spare) return try_lease_shared(fits, room);
+  return patiently([&] { return try_lease_shared(fits, room); });
 }
 
-Space::Granted<Writable> Space::try_lease_shared(const std::function<bool(const SegmentEntry&)>& fits) {
+Space::Granted<Writable> Space::try_lease_shared(const std::function<bool(const SegmentEntry&)>& fits, Room room) {
   const Budget budget(*this);
   if (!budget) return {};
   const std::span<SegmentEntry> all = control_.segments();
@@ -213,20 +329,23 @@ Space::Granted<Writable> Space::try_lease_shared(const std::function<bool(const 
     if (!usable() || !take_lease(slot)) continue;
     if (usable()) {
       Result<Writable> leased = open_leased(slot, O_RDWR);
-      if (leased) return {*std::move(leased)};
+      if (leased) {
+        if (entry.publishing.load() != 0) bury(*leased);
+        return {*std::move(leased)};
+      }
       trouble_.note(leased.error(), paths_.segment(entry.id.load()).string());
       if (leased.error().code() == Errc::not_found) retire(slot);
     }
     drop_lease(slot);
   }
-  return make_segment(SegmentKind::shared, control_.page().segment_bytes / 16);
+  return make_segment(SegmentKind::shared, control_.page().segment_bytes / 16, room);
 }
 
 Space::Granted<Writable> Space::lease_single(std::uint64_t bytes) {
   return patiently([&]() -> Granted<Writable> {
     const Budget budget(*this);
     if (!budget) return {};
-    return make_segment(SegmentKind::single, base::align_up(bytes, k_page_bytes));
+    return make_segment(SegmentKind::single, base::align_up(bytes, k_page_bytes), Room::made);
   });
 }
 
@@ -237,8 +356,8 @@ Result<Writable> Space::open_leased(std::uint32_t slot, int flags) {
   return Writable{slot, id, segment_seed(control_.page().uuid, id), *std::move(file)};
 }
 
-Space::Granted<Writable> Space::make_segment(SegmentKind kind, std::uint64_t bytes) {
-  if (!make_room(bytes, true)) return {std::nullopt, Refusal::no_room};
+Space::Granted<Writable> Space::make_segment(SegmentKind kind, std::uint64_t bytes, Room room) {
+  if (!find_room(bytes, true, room)) return {std::nullopt, Refusal::no_room};
   // A free entry whose lease is held belongs to a writer that is just letting go: take the next one.
   const std::span<SegmentEntry> all = control_.segments();
   std::uint32_t slot = 0;
@@ -278,18 +397,19 @@ Space::Granted<Writable> Space::make_segment(SegmentKind kind, std::uint64_t byt
   return {*std::move(leased)};
 }
 
-Space::Granted<bool> Space::reserve(const Writable& segment, std::uint64_t bytes) {
+Space::Granted<bool> Space::reserve(const Writable& segment, std::uint64_t bytes, Room room) {
   SegmentEntry& entry = control_.segment(segment.slot);
   if (entry.reserved.load() >= bytes) return {true};
-  return patiently([&]() -> Granted<bool> {
+  const auto attempt = [&]() -> Granted<bool> {
     const Budget budget(*this);
     if (!budget) return {};
     const std::uint64_t segment_bytes = control_.page().segment_bytes;
     const std::uint64_t wanted = std::min(base::align_up(bytes, segment_bytes / 16), segment_bytes);
-    if (!make_room(wanted - entry.reserved.load(), false)) return {std::nullopt, Refusal::no_room};
+    if (!find_room(wanted - entry.reserved.load(), false, room)) return {std::nullopt, Refusal::no_room};
     entry.reserved.store(wanted);
     return {true};
-  });
+  };
+  return room == Room::spare ? attempt() : patiently(attempt);
 }
 
 void Space::release(const Writable& segment) {

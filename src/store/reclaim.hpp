@@ -8,11 +8,13 @@
 //   retired -> unlinked       its slots are cleared, its file is unlinked; its bytes still count
 //   unlinked -> free          nobody maps it any more
 //
-// Every step can be taken again by the next holder if one is killed in between.
+// Every step can be taken again by the next holder if one is killed in between. That is for who needs room now, and
+// waits for it; what is worth keeping is copied ahead of need, by a Reclaimer.
 //
 // Thread-safe. Locks: the appender's mutex may be held when this one is taken, never the other way round.
 #pragma once
 
+#include <atomic>
 #include <mutex>
 #include <optional>
 #include <set>
@@ -53,12 +55,14 @@ class Space {
     Refusal refusal = Refusal::fault;
   };
 
+  // Where room comes from: reclaimed if there is none, or only what is free.
+  enum class Room : std::uint8_t { made, spare };
   // Leases a segment to append to: an open one that nobody leases and that `fits`, else a new one.
-  Granted<Writable> lease_shared(const std::function<bool(const SegmentEntry&)>& fits);
+  Granted<Writable> lease_shared(const std::function<bool(const SegmentEntry&)>& fits, Room room);
   // Makes a segment for one record that ends at `bytes`, and leases it.
   Granted<Writable> lease_single(std::uint64_t bytes);
   // Makes sure that a leased segment may grow to `bytes`.
-  Granted<bool> reserve(const Writable& segment, std::uint64_t bytes);
+  Granted<bool> reserve(const Writable& segment, std::uint64_t bytes, Room room);
   // Gives the lease back.
   void release(const Writable& segment);
   // Gives the lease back and frees the segment. REQUIRES: nothing in it was ever published.
@@ -66,6 +70,31 @@ class Space {
 
   // Makes the index twice as large, if it is still full and the limit has room.
   void grow_index();
+  // For a segment whose writer was killed before a slot led to his record, or that is leased after such a one: nobody
+  // who removes the record's key would know of it when the mark is gone, but a rebuild would find it.
+  void bury(const Writable& segment);
+
+  // The segments that may go, those first that were written to longest ago. A snapshot.
+  [[nodiscard]] std::vector<std::uint32_t> oldest() const;
+  // What was retired, and waits for those who map it.
+  [[nodiscard]] std::uint64_t pending() const noexcept;
+  // Whether retiring the segment would give its room back soon enough, so much being pending.
+  [[nodiscard]] bool may_retire(std::uint32_t slot, std::uint64_t pending) const noexcept;
+  // Leases the segment of that id to be emptied and freed. False if somebody appends to it, or it has gone.
+  bool lease_victim(std::uint32_t slot, std::uint64_t id);
+  // Gives that lease back, the segment staying as it is.
+  void spare_victim(std::uint32_t slot);
+  // Clears what slots still lead to the victim, frees it, and gives the lease back. REQUIRES: it is a leased victim,
+  // that this process does not pin, and the journal knows that its records are gone.
+  void free_victim(std::uint32_t slot);
+
+  // What is kept free ahead of need.
+  [[nodiscard]] std::uint64_t reserve_bytes() const noexcept;
+  // What could be written without reclaiming anything.
+  [[nodiscard]] std::uint64_t free_bytes() const noexcept;
+  // Whether, when this process last took room, less than the reserve was left.
+  [[nodiscard]] bool room_is_low() const noexcept { return room_is_low_.load(std::memory_order_relaxed); }
+
   // Reclaims until the limit holds, and frees what nobody maps any more.
   void settle();
   // Retires every segment that nobody is writing to.
@@ -93,18 +122,22 @@ class Space {
   // Tries again, for a short while, what was refused for want of room.
   template <class Try>
   auto patiently(const Try& attempt);
-  Granted<Writable> try_lease_shared(const std::function<bool(const SegmentEntry&)>& fits);
+  Granted<Writable> try_lease_shared(const std::function<bool(const SegmentEntry&)>& fits, Room room);
 
   // All REQUIRE the budget lock.
+  bool find_room(std::uint64_t bytes, bool entry_needed, Room room);
   bool make_room(std::uint64_t bytes, bool entry_needed);
   [[nodiscard]] bool has_room(std::uint64_t bytes, bool entry_needed) const noexcept;
   [[nodiscard]] std::optional<std::uint32_t> free_slot() const noexcept;
-  Granted<Writable> make_segment(SegmentKind kind, std::uint64_t bytes);
+  Granted<Writable> make_segment(SegmentKind kind, std::uint64_t bytes, Room room);
   Result<Writable> open_leased(std::uint32_t slot, int flags);
   bool take_lease(std::uint32_t slot);
   void drop_lease(std::uint32_t slot);
+  void bury_the_dead();
   void retire(std::uint32_t slot);
+  void mark_retired(std::uint32_t slot);
   void finish(std::uint32_t slot);
+  void finish_cleared(std::uint32_t slot);
   void finish_retired();
   void sweep_half_made();
   void clear_slots_of(std::uint32_t slot);
@@ -116,6 +149,7 @@ class Space {
   Index& index_;
   Journal& journal_;
   Trouble& trouble_;
+  std::atomic<bool> room_is_low_{false};
   std::mutex mutex_;
   std::set<std::uint32_t> leased_;  // slots this process appends to; guarded by mutex_
 };

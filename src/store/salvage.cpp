@@ -45,7 +45,9 @@ Result<std::optional<Salvaged>> salvage(const Paths& paths, const Control& contr
       if (Result<void> ready = populate(*footer, *size - *footer); !ready) return ready.error();
       if (std::optional<std::vector<FooterItem>> items = read_footer(bytes, id, seed)) {
         segment.items = *std::move(items);
-        segment.committed = read_record(bytes, seed, *footer)->end;
+        const std::optional<RecordView> record = read_record(bytes, seed, *footer);
+        segment.committed = record->end;
+        segment.last_sequence = record->header.sequence;
       }
     }
   }
@@ -57,7 +59,8 @@ Result<std::optional<Salvaged>> salvage(const Paths& paths, const Control& contr
   std::erase_if(segment.items,
                 [](const FooterItem& item) { return item.kind != static_cast<std::uint32_t>(Kind::value); });
   if (segment.items.empty()) return std::optional<Salvaged>();
-  segment.last_sequence = std::ranges::max(segment.items, {}, &FooterItem::sequence).sequence;
+  segment.last_sequence =
+      std::max(segment.last_sequence, std::ranges::max(segment.items, {}, &FooterItem::sequence).sequence);
   return std::optional(std::move(segment));
 }
 

@@ -13,8 +13,8 @@ namespace larder::store {
 struct Salvaged {
   std::uint64_t id = 0;
   std::uint64_t file_bytes = 0;
-  std::uint64_t committed = 0;  // end of the last valid record
-  std::uint64_t last_sequence = 0;
+  std::uint64_t committed = 0;      // end of the last valid record
+  std::uint64_t last_sequence = 0;  // as in the segment table, if a footer says it
   bool single = false;
   std::vector<FooterItem> items;  // values, in the order in which they were written; at least one
 };

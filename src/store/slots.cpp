@@ -72,6 +72,21 @@ bool Slots::lead_to(const Digest& fingerprint, Location at) const noexcept {
   return found;
 }
 
+Slots::Lead Slots::published(const Digest& fingerprint, Location at) const noexcept {
+  Lead lead;
+  each_to(fingerprint, at, [&lead](Slot& slot, std::uint64_t word) {
+    if ((word & k_slot_pending) == 0) lead = {&slot, word};
+  });
+  return lead;
+}
+
+bool Slots::move(const Digest& fingerprint, Location from, Location to) const noexcept {
+  const Lead lead = published(fingerprint, from);
+  const std::uint64_t copy = pack_slot(fingerprint, to) | k_slot_verified;
+  return lead.slot != nullptr &&
+         replace(*lead.slot, lead.word, [copy](std::uint64_t now) { return copy | (halve_hits(now) & k_slot_hits); });
+}
+
 void Slots::forget(const Digest& fingerprint, Location at) noexcept {
   each_to(fingerprint, at, drop);
 }

@@ -77,6 +77,12 @@ class Slots {
   [[nodiscard]] Slot* find_empty(const Digest& fingerprint) const noexcept;
   // Whether a slot, published or pending, leads to a record.
   [[nodiscard]] bool lead_to(const Digest& fingerprint, Location at) const noexcept;
+  // The published slot that leads to a record, and its word; null if there is none.
+  struct Lead {
+    Slot* slot = nullptr;
+    std::uint64_t word = 0;
+  };
+  [[nodiscard]] Lead published(const Digest& fingerprint, Location at) const noexcept;
   // Fills an empty slot of an index that nobody else uses. False if both buckets are full.
   bool insert(const Digest& fingerprint, Location at) noexcept;
 
@@ -84,21 +90,35 @@ class Slots {
   // Clears the slots that lead to a record, or to anything in a segment slot.
   void forget(const Digest& fingerprint, Location at) noexcept;
   void forget_segment(std::uint32_t segment) noexcept;
-  // Whether a slot has not changed. Whether its value counts as verified is no change.
+  // Whether a slot has not changed. Whether its value counts as verified, and how often it was hit, is no change.
   [[nodiscard]] static bool same(std::uint64_t now, std::uint64_t word) noexcept {
-    return ((now ^ word) & ~k_slot_verified) == 0;
+    return ((now ^ word) & ~k_slot_remarks) == 0;
   }
-  // Clears a slot, unless it changed: one that was to go because of a newer record must not stay for less than that.
-  static void drop(Slot& slot, std::uint64_t word) noexcept {
+  // Puts make(word) in a slot's place, unless it changed: one that was to go because of a newer record must not stay
+  // for less than that. True if it was put there.
+  template <class Make>
+  static bool replace(Slot& slot, std::uint64_t word, const Make& make) noexcept {
     std::uint64_t now = word;
-    while (!slot.compare_exchange_strong(now, 0)) {
-      if (!same(now, word)) return;
+    while (!slot.compare_exchange_strong(now, make(now))) {
+      if (!same(now, word)) return false;
     }
+    return true;
+  }
+  // Clears a slot, unless it changed.
+  static void drop(Slot& slot, std::uint64_t word) noexcept {
+    replace(slot, word, [](std::uint64_t) { return 0; });
   }
   // Says that the value was verified in full, unless the slot changed.
   static void set_verified(Slot& slot, std::uint64_t word) noexcept {
-    slot.compare_exchange_strong(word, word | k_slot_verified);
+    replace(slot, word, [](std::uint64_t now) { return now | k_slot_verified; });
   }
+  // Counts a hit, unless enough are counted or somebody changes the slot just now: it is a hint, and writes seldom.
+  static void count_hit(Slot& slot, std::uint64_t word) noexcept {
+    if ((word & k_slot_hits) == k_slot_hits) return;
+    slot.compare_exchange_strong(word, word + k_slot_hit, std::memory_order_relaxed);
+  }
+  // Leads the published slot of a record to a copy of it that was verified, with half the hits. False if there is none.
+  [[nodiscard]] bool move(const Digest& fingerprint, Location from, Location to) const noexcept;
   // Takes that back from the slots that lead to a record, or to anything in a segment slot from an offset on.
   void distrust(const Digest& fingerprint, Location at) noexcept;
   void distrust_from(Location at) noexcept;
@@ -108,7 +128,7 @@ class Slots {
   template <class Change>
   void each_to(const Digest& fingerprint, Location at, Change&& change) const noexcept;
   static void unset_verified(Slot& slot, std::uint64_t word) noexcept {
-    slot.compare_exchange_strong(word, word & ~k_slot_verified);
+    replace(slot, word, [](std::uint64_t now) { return now & ~k_slot_verified; });
   }
 
   [[nodiscard]] Slot* first() const noexcept { return reinterpret_cast<Slot*>(mapping_.data()); }

@@ -41,6 +41,8 @@ Result<std::unique_ptr<Store>> Store::open(const StoreOptions& options) {
   body->space.emplace(opened.paths, opened.control, opened.leases, *body->segments, *body->index, *body->journal,
                       body->trouble);
   body->appender.emplace(opened.control, *body->space, *body->segments, *body->index, *body->journal, body->trouble);
+  body->reclaimer.emplace(opened.paths, opened.control, opened.leases, *body->segments, *body->index, *body->journal,
+                          *body->space, *body->appender, body->trouble);
   body->waits.emplace(std::move(opened.waits), opened.leases);
   body->space->settle();
   return std::unique_ptr<Store>(new Store(std::move(body)));
@@ -105,9 +107,10 @@ Lookup Store::Body::answer(Index::Hit hit) {
   if (!whole) {
     trouble.note(Counter::fault_damaged_record, hit.pin.path(),
                  hit.pin.path() + ": the value at offset " + std::to_string(record.offset) + " is damaged");
-    index->drop_damaged(*hit.slot, hit.word);
+    index->forget(*hit.slot, hit.word, record.header.fingerprint, record.header.sequence);
     return {std::nullopt, Miss::damaged};
   }
+  Slots::count_hit(*hit.slot, hit.word);
   found.meta = meta_of(record);
   if (found.owner == nullptr) found.owner = std::move(hit.pin).share();
   return {std::move(found), Miss::absent};
@@ -194,10 +197,14 @@ Store::Body::Forgotten Store::Body::forget(const Key& key) {
   const Index::ToRemove what = index->begin_removal(key);
   // The journal first: whoever is killed here leaves slots, by which the next one sees that there is something to
   // remove.
-  const Journal::Position noted = what.until == 0 ? 0 : journal->note_key(key.fingerprint(), what.until);
-  if (what.fresh) journal->require(noted);
-  os::reached("store.remove.written");
-  const bool there = index->end_removal(key, what.until);
+  Journal::Position noted = 0;
+  bool there = false;
+  const auto note = [&] {
+    noted = what.until == 0 ? 0 : journal->note_key(key.fingerprint(), what.until);
+    if (what.fresh) journal->require(noted);
+    os::reached("store.remove.written");
+  };
+  journal->note_and_clear(note, [&] { there = index->end_removal(key, what.until); });
   os::reached("store.remove.done");
   journal->sync(what.fresh ? noted : 0);
   return {there, what.stamp};
@@ -215,9 +222,12 @@ std::uint64_t Store::make_way(const Key& key) {
 void Store::remove_older(const Key& key, std::uint64_t moment) {
   const TellAtEnd tell(body_->trouble);
   if (body_->displaced.load(std::memory_order_relaxed)) return;
-  const Journal::Position noted = body_->journal->note_key(key.fingerprint(), moment);
-  body_->journal->require(noted);
-  body_->index->end_removal(key, moment);
+  Journal::Position noted = 0;
+  const auto note = [&] {
+    noted = body_->journal->note_key(key.fingerprint(), moment);
+    body_->journal->require(noted);
+  };
+  body_->journal->note_and_clear(note, [&] { body_->index->end_removal(key, moment); });
   body_->journal->sync(noted);
 }
 
@@ -336,7 +346,20 @@ void Store::maintain() {
   const std::uint64_t cramped = body_->files.control.page().cramped.load();
   if (body_->cramped_seen.exchange(cramped) != cramped) body_->segments->close_idle();
   body_->segments->close_retired();
+  body_->reclaimer->work_ahead();
   body_->journal->maintain();
+}
+
+void Store::reclaim_if_low() {
+  const TellAtEnd tell(body_->trouble);
+  if (!body_->space->room_is_low() || body_->reclaimer->exhausted()) return;
+  if (!body_->displaced.load(std::memory_order_relaxed)) body_->reclaimer->work_ahead();
+}
+
+Compacted Store::compact(const std::function<void(std::uint64_t done, std::uint64_t all)>& progress) {
+  const TellAtEnd tell(body_->trouble);
+  if (body_->displaced.load(std::memory_order_relaxed)) return {};
+  return body_->reclaimer->compact(progress);
 }
 
 void Store::check() {

@@ -92,6 +92,14 @@ struct Usage {
   std::uint64_t segments = 0;
 };
 
+// What compact() did.
+struct Compacted {
+  std::uint64_t segments = 0;     // that were freed; what is mapped still gives its room back when it is not any more
+  std::uint64_t bytes_freed = 0;  // on disk
+  std::uint64_t bytes_rewritten = 0;  // for what is still good in them
+  std::uint64_t records = 0;          // that were written once more
+};
+
 // One record that a lookup would find.
 struct Listed {
   Key key;
@@ -207,8 +215,18 @@ class Store {
   [[nodiscard]] std::span<std::atomic<std::uint64_t>> shared_counters() noexcept;
 
   // Gives up what other processes wait for: mappings of retired segments that nothing here pins, and the
-  // append lease if nothing was written for a while. Called about once a second by the owner.
+  // append lease if nothing was written for a while; and reclaims ahead of need. Called about once a second by the
+  // owner, on a thread that nobody waits for.
   void maintain();
+  // Reclaims ahead of need if there was little room when this process last took some; cheap if not. For a thread that
+  // writes while nobody waits for it.
+  void reclaim_if_low();
+
+  // Frees every segment of which a quarter or more is dead (removed, put over, expired, invalidated), after writing
+  // what is still good in it once more. Beside processes that use the store; what somebody is writing to, and what
+  // there is no room to rewrite, is left alone. Calls `progress`, which may be empty, with the bytes that were looked
+  // at and those to look at. One at a time in a store: waits for who is at it.
+  Compacted compact(const std::function<void(std::uint64_t done, std::uint64_t all)>& progress = {});
 
   // Throws std::logic_error, saying what, if the index or the mapped segments contradict themselves. For
   // tests. REQUIRES: nobody uses the store meanwhile, and no publisher was killed since.

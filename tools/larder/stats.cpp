@@ -51,7 +51,8 @@ nlohmann::json flat(const Stats& stats, const std::string& directory, std::uint6
                          {"lookups", stats.lookups()},
                          {"hits", stats.hits()},
                          {"misses", stats.misses()},
-                         {"hit_ratio", stats.hit_ratio()}};
+                         {"hit_ratio", stats.hit_ratio()},
+                         {"write_amplification", stats.write_amplification()}};
   for (std::size_t i = 0; i < k_counters; ++i)
     json[std::string(counter_name(static_cast<Counter>(i)))] = stats.counters[i];
   return json;
@@ -77,6 +78,11 @@ std::string text(const Stats& stats, const std::string& directory, std::uint64_t
                                stats[Counter::computation_failed]));
   line("Saved", fmt::format("{} of computing", format_duration(stats.saved())));
   if (const std::string not_kept = listed(stats, k_not_kept); !not_kept.empty()) line("Not kept", not_kept);
+  if (stats[Counter::reinserted] > 0) {
+    line("Written",
+         fmt::format("{:.2f} bytes for each byte put: {} worth keeping written again when their segments went",
+                     stats.write_amplification(), counted(stats[Counter::reinserted], "record", "records")));
+  }
   if (stats[Counter::index_evicted] > 0) {
     line("Forgotten", fmt::format("{}, because the index was full: larder doctor",
                                   counted(stats[Counter::index_evicted], "entry", "entries")));
