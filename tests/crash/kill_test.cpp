@@ -20,7 +20,6 @@
 #include <atomic>
 #include <csignal>
 #include <cstdio>
-#include <map>
 #include <random>
 #include <set>
 #include <thread>
@@ -32,6 +31,7 @@
 #include "os/os.hpp"
 #include "store/control.hpp"
 #include "store/inspect.hpp"
+#include "store/store.hpp"
 #include "support/roles.hpp"
 #include "support/temporary_directory.hpp"
 #include "support/values.hpp"
@@ -56,6 +56,7 @@ struct Oracle {
   std::array<Operations, k_keys> keys;
   std::atomic<std::uint64_t> lookups{0};
   std::atomic<std::uint64_t> failures{0};
+  std::array<std::atomic<std::uint64_t>, 64> killed_at{};  // by the number of the named point
   std::atomic<bool> stop{false};
 };
 
@@ -141,18 +142,22 @@ void look(Cache& cache, Oracle& oracle, std::uint64_t key, bool may_vanish) {
   }
 }
 
-// Kills this process when the n-th named point of a kind is reached; remembers what was reached.
+// Kills this process when a named point is reached for the n-th time, and counts that.
 class KillAt : public os::Hooks {
  public:
-  KillAt(std::string point, int countdown) : point_(std::move(point)), countdown_(countdown) {}
+  KillAt(std::string point, int countdown, std::atomic<std::uint64_t>& killed)
+      : point_(std::move(point)), countdown_(countdown), killed_(killed) {}
   int before(os::Call, const std::string&) override { return 0; }
   void reached(const char* point) override {
-    if (point_ == point && --countdown_ == 0) ::raise(SIGKILL);
+    if (point_ != point || --countdown_ != 0) return;
+    killed_.fetch_add(1);
+    ::raise(SIGKILL);
   }
 
  private:
   const std::string point_;
   std::atomic<int> countdown_;
+  std::atomic<std::uint64_t>& killed_;
 };
 
 // Collects the names of all points, in a file-backed way that survives fork: only used in this process.
@@ -238,7 +243,21 @@ struct Setting {
   int fillers = 0;
 };
 
-// What a writer passes through, found by letting one run on a store of its own.
+// Reclaims ahead of need, and now and then compacts, `rounds` times.
+void reclaim(const std::filesystem::path& directory, const std::string& limit, int rounds) {
+  observe::Counters counters;
+  const auto store = store::Store::open({.directory = directory,
+                                         .limit = Size(limit).bytes(0).value(),
+                                         .verification = Verification::boot,
+                                         .counters = &counters})
+                         .value();
+  for (int i = 1; i <= rounds; ++i) {
+    store->maintain();
+    if (i % 8 == 0) store->compact();
+  }
+}
+
+// What a writer and a reclaimer pass through, found by letting both run on a store of their own.
 std::set<std::string> named_points(const Setting& setting) {
   Collect hooks;
   test::TemporaryDirectory scratch;
@@ -248,11 +267,13 @@ std::set<std::string> named_points(const Setting& setting) {
     Cache cache = open(scratch.path(), setting.limit, Size(0));
     write(cache, *oracle, 0, 1, 2000, 1, setting.fillers);
   }
+  if (setting.may_vanish) reclaim(scratch.path(), setting.limit, 8);
   os::install(nullptr);
   return hooks.points();
 }
 
-// One store, two readers all the while, and two writers at a time, both of which are killed.
+// One store, two readers all the while, and two writers at a time, both of which are killed; where the store reclaims,
+// a reclaimer as well.
 class Stage {
  public:
   void run(const Setting& setting, int kills_wanted) {
@@ -264,16 +285,17 @@ class Stage {
     std::mt19937_64 random(20);
     int kills = 0;
     std::uint64_t restarts = 0;
-    std::map<std::string, int> kills_at;
     auto point = points.begin();
     for (int round = 0; kills < kills_wanted && round < 4 * kills_wanted; ++round) {
       // Two writers on disjoint keys; one dies at a named point, the other at a random instant.
       const std::string at = *point;
+      std::atomic<std::uint64_t>& killed =
+          oracle_->killed_at.at(static_cast<std::size_t>(std::distance(points.begin(), point)));
       if (++point == points.end()) point = points.begin();
       const int countdown = 1 + static_cast<int>(random() % 4);
       const std::uint64_t seeds[] = {random(), random()};
       const pid_t named = fork_child([&] {
-        KillAt hooks(at, countdown);
+        KillAt hooks(at, countdown, killed);
         os::install(&hooks);
         Cache cache = open(directory_.path(), limit, Size(0));
         write(cache, *oracle_, 0, 2, 100, seeds[0], setting.fillers);
@@ -283,13 +305,22 @@ class Stage {
         Cache cache = open(directory_.path(), limit, Size(0));
         write(cache, *oracle_, 1, 2, 100'000, seeds[1], setting.fillers);
       });
+      std::vector<pid_t> writers{named, any};
+      if (may_vanish) {
+        writers.push_back(fork_child([&] {
+          KillAt hooks(at, countdown, killed);
+          os::install(&hooks);
+          reclaim(directory_.path(), limit, 1'000'000);
+        }));
+      }
       ::usleep(static_cast<useconds_t>(random() % 6000));
-      ::kill(any, SIGKILL);
-      for (const pid_t pid : {named, any}) {
+      for (const pid_t pid : writers) {
+        if (pid != named) ::kill(pid, SIGKILL);
+      }
+      for (const pid_t pid : writers) {
         const int status = wait_for(pid, "a writer");
         if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) {
           ++kills;
-          ++kills_at[pid == named ? at : "a random instant"];
         } else {
           EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << "a writer ended with wait status " << status;
         }
@@ -325,8 +356,12 @@ class Stage {
     EXPECT_EQ(oracle_->failures.load(), 0U);
     EXPECT_GE(kills, kills_wanted);
     EXPECT_GT(oracle_->lookups.load(), static_cast<std::uint64_t>(kills_wanted));
-    for (const auto& [name, count] : kills_at) std::printf("  %5d kills at %s\n", count, name.c_str());
-    std::printf("  %d kills and %llu restarts, %llu lookups meanwhile\n", kills,
+    std::size_t number = 0;
+    for (const std::string& name : points) {
+      std::printf("  %5llu kills at %s\n", static_cast<unsigned long long>(oracle_->killed_at.at(number++).load()),
+                  name.c_str());
+    }
+    std::printf("  %d kills, the others at random instants, and %llu restarts, %llu lookups meanwhile\n", kills,
                 static_cast<unsigned long long>(restarts), static_cast<unsigned long long>(oracle_->lookups.load()));
   }
 
