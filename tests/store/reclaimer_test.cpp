@@ -408,6 +408,86 @@ INSTANTIATE_TEST_SUITE_P(Reclaimer, Interrupted,
                                           testing::Values(Change::remove, Change::put, Change::evict_and_remove,
                                                           Change::evict_and_put)));
 
+TEST(Reclaimer, ACopyThatNoSlotLedToYetDoesNotComeBackWhenItsOriginalWasReclaimed) {
+  const Directory directory;
+  Process process(directory, k_limit);
+  const Key key = half_dead(process)[0];
+  process.store.reset();
+  die_at("store.append.committed", directory, [](Process& dying) { dying.store->compact(); });
+  process.open();
+  // Large values only: nobody goes on in the segment that the killed one appended to.
+  const std::string large = noise(300'000, 1);
+  for (int i = 0; process.get(key); ++i) ASSERT_EQ(process.put(Key{"filler", i}, large), Put::stored);
+  ASSERT_EQ(process.put(key, large), Put::stored);
+  process.store.reset();
+  std::filesystem::remove(segment_files(directory).back());  // the power takes it
+  reboot(directory);
+  process.open();
+  EXPECT_EQ(process.get(key), std::nullopt);
+}
+
+TEST(Reclaimer, ARecordThatWasEvictedWhileItWasCopiedDoesNotComeBackByItsCopy) {
+  const Directory directory;
+  Process process(directory, k_limit);
+  const Key key = half_dead(process)[0];
+  process.store.reset();
+  die_at("store.append.committed", directory, [&](Process& dying) {
+    Process other(directory, k_limit);
+    Twin twin;
+    enum { before, meanwhile, after } changed = before;
+    twin.at = [&](std::string_view reached) {
+      if (reached == "store.append.written" && changed == before) {
+        changed = meanwhile;
+        change(directory, other, key, Change::evict_and_put);
+        changed = after;
+      }
+      if (reached == "store.append.committed" && changed == after) ::raise(SIGKILL);
+    };
+    dying.store->compact();
+  });
+  // The power takes what the other one put; the first two segments are the old one and that of the copy.
+  std::vector<std::filesystem::path> files = segment_files(directory);
+  ASSERT_GT(files.size(), 3u);
+  for (std::size_t i = 2; i < files.size(); ++i) std::filesystem::remove(files[i]);
+  reboot(directory);
+  process.open();
+  EXPECT_EQ(process.get(key), std::nullopt);
+}
+
+TEST(Reclaimer, ARemovalHoldsIfItsNoteWasDroppedBeforeTheRecordWasMoved) {
+  const Directory directory;
+  Process process(directory, k_limit);
+  process.store.reset();
+  process.options.durability = Durability::relaxed;
+  process.open();
+  const auto used = [&] { return Control::open(directory.files()).value().page().journal_used.load(); };
+  const Key key = half_dead(process)[0];
+  Process other(directory, k_limit);
+  // Until the journal is worth compacting.
+  for (int i = 0; i < 1200; ++i) ASSERT_EQ(other.put(Key{"often"}, "x"), Put::stored);
+  process.reopen();
+  Process third(directory, k_limit);
+  Twin twin;
+  bool dropped = false;
+  twin.at = [&](std::string_view reached) {
+    if (reached == "store.reclaim.noted" && !dropped) {
+      dropped = true;
+      const std::uint64_t before = used();
+      other.store->maintain();
+      EXPECT_LT(used(), before / 2);
+    }
+    if (reached == "store.remove.written" && !dropped) third.store->compact();
+  };
+  EXPECT_TRUE(process.store->remove(key));
+  EXPECT_TRUE(dropped);
+  twin.at = nullptr;
+  EXPECT_EQ(process.get(key), std::nullopt);
+  other.store.reset();
+  third.store.reset();
+  restart(directory, process);
+  EXPECT_EQ(process.get(key), std::nullopt);
+}
+
 TEST(Reclaimer, OfARecordAndItsCopyThatBothSurviveARestartNeitherComesBackAfterARemoval) {
   for (const bool evicted : {false, true}) {
     SCOPED_TRACE(evicted);
