@@ -77,14 +77,16 @@ std::uint64_t Space::reserve_bytes() const noexcept {
 std::vector<std::uint32_t> Space::oldest() const {
   struct Aged {
     std::uint64_t last_sequence;
+    std::uint64_t id;  // a copy is younger than its original, although no number was given out in between
     std::uint32_t slot;
+    auto operator<=>(const Aged&) const = default;
   };
   std::vector<Aged> aged;
   const std::span<SegmentEntry> all = control_.segments();
   for (std::uint32_t slot = 0; slot < all.size(); ++slot) {
-    if (alive(all[slot].state.load())) aged.push_back({all[slot].last_sequence.load(), slot});
+    if (alive(all[slot].state.load())) aged.push_back({all[slot].last_sequence.load(), all[slot].id.load(), slot});
   }
-  std::ranges::sort(aged, {}, &Aged::last_sequence);
+  std::ranges::sort(aged);
   std::vector<std::uint32_t> slots;
   slots.reserve(aged.size());
   for (const Aged& one : aged) slots.push_back(one.slot);
