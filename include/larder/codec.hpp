@@ -16,6 +16,7 @@
 // hostile: a Decoder checks every length, and nothing that is stored is ever executed.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -46,8 +47,13 @@ class LARDER_API Encoder {
   void refer(Bytes bytes);
   // Pads with zeros until the length so far is a multiple of `alignment` (a power of two).
   void align(std::size_t alignment);
+  // Says that the next `bytes` bytes are numbers of `width` bytes each (1, 2, 4, 8 or 16): they compress better by
+  // that.
+  void numbers(std::size_t width, std::uint64_t bytes) noexcept;
 
   [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
+  // The width of the numbers that more than half of the bytes are; 1 if most are no numbers.
+  [[nodiscard]] std::size_t number_bytes() const noexcept;
   // The pieces in order; valid until the Encoder changes or dies.
   [[nodiscard]] std::vector<Bytes> pieces() const;
   // Everything copied together.
@@ -61,6 +67,7 @@ class LARDER_API Encoder {
   std::vector<std::byte> copied_;
   std::vector<Piece> pieces_;
   std::uint64_t size_ = 0;
+  std::array<std::uint64_t, 5> bytes_of_numbers_{};  // by the binary logarithm of their width
 };
 
 // Reads an encoded value. Throws Error(damaged) when asked for more than there is.
@@ -146,6 +153,7 @@ struct Type {
   const std::string& (*name)();  // Codec<T>::type_name(), bounded
   const std::type_info* id;      // typeid(T)
   bool borrows;                  // decoded values point into the stored bytes
+  bool is_view;                  // they do, or may keep and share them (an Array)
   void (*encode)(const void* value, Encoder& out);
   // Throws what the codec throws, and Error(damaged) if bytes are left over.
   Value (*decode)(Bytes bytes, std::shared_ptr<const void> owner);
@@ -166,6 +174,7 @@ inline constexpr Type k_type = {
     },
     &typeid(T),
     borrows<T>(),
+    borrows<T>() || std::is_same_v<T, Array>,
     [](const void* value, Encoder& out) { Codec<T>::encode(*static_cast<const T*>(value), out); },
     [](Bytes bytes, std::shared_ptr<const void> owner) -> Value {
       Decoder in(bytes, owner);

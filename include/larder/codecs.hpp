@@ -58,7 +58,9 @@ constexpr std::size_t payload_alignment(std::uint64_t bytes, std::size_t least) 
   return std::max<std::size_t>(bytes >= k_page_align_bytes_min ? 4096 : bytes >= k_refer_bytes_min ? 64 : 1, least);
 }
 
-inline void encode_payload(Bytes bytes, Encoder& out) {
+// `width`: of the numbers that the bytes are.
+inline void encode_payload(Bytes bytes, Encoder& out, std::size_t width = 1) {
+  out.numbers(width, bytes.size());
   if (bytes.size() >= k_refer_bytes_min) {
     out.refer(bytes);
   } else {
@@ -83,6 +85,10 @@ template <class T>
 concept Flat = Storable<T> && requires {
   typename Codec<T>::flat;
 };
+
+// The width of the numbers that a Flat T is made of, as far as its alignment tells.
+template <class T>
+inline constexpr std::size_t k_number_bytes = std::min<std::size_t>(alignof(T), 16);
 
 // Whether T points elsewhere, as far as a type shows it: pointers, references, ranges without a codec,
 // and templates over them (optional<int*>, iterators).
@@ -122,7 +128,7 @@ struct FlatSequence {
   static void encode_elements(std::span<const T> values, Encoder& out) {
     out.number(std::uint64_t{values.size()});
     out.align(payload_alignment(values.size_bytes(), alignof(T)));
-    encode_payload(std::as_bytes(values), out);
+    encode_payload(std::as_bytes(values), out, k_number_bytes<T>);
   }
   static Bytes decode_elements(Decoder& in) {
     const std::uint64_t count = in.count(sizeof(T));
@@ -277,7 +283,7 @@ struct Codec<std::array<T, N>> {
   static constexpr bool holds_bools = Codec<T>::holds_bools;
   static std::string type_name() { return Codec<T>::type_name() + '[' + std::to_string(N) + ']'; }
   static void encode(const std::array<T, N>& values, Encoder& out) {
-    detail::encode_payload(std::as_bytes(std::span<const T>(values)), out);
+    detail::encode_payload(std::as_bytes(std::span<const T>(values)), out, detail::k_number_bytes<T>);
   }
   static std::array<T, N> decode(Decoder& in) {
     std::array<T, N> values;
@@ -317,7 +323,7 @@ struct Codec<Array> {
     out.number(std::uint64_t{value.shape().size()});
     for (const std::uint64_t extent : value.shape()) out.number(extent);
     out.align(detail::payload_alignment(value.bytes().size(), 64));
-    detail::encode_payload(value.bytes(), out);
+    detail::encode_payload(value.bytes(), out, dtype_bytes(value.dtype()));
   }
   static Array decode(Decoder& in) {
     const auto dtype = static_cast<DType>(in.number<std::uint8_t>());

@@ -29,6 +29,18 @@ void Encoder::align(std::size_t alignment) {
   copy(std::vector<std::byte>(static_cast<std::size_t>(padding)));
 }
 
+void Encoder::numbers(std::size_t width, std::uint64_t bytes) noexcept {
+  const auto log2 = static_cast<std::size_t>(std::countr_zero(width));
+  if (std::has_single_bit(width) && log2 < bytes_of_numbers_.size()) bytes_of_numbers_[log2] += bytes;
+}
+
+std::size_t Encoder::number_bytes() const noexcept {
+  for (std::size_t i = 0; i < bytes_of_numbers_.size(); ++i) {
+    if (bytes_of_numbers_[i] > size_ / 2) return std::size_t{1} << i;
+  }
+  return 1;
+}
+
 std::vector<Bytes> Encoder::pieces() const {
   std::vector<Bytes> result;
   result.reserve(pieces_.size());

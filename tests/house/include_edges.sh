@@ -16,6 +16,7 @@ find include src tools examples bench tests fuzz -name '*.[ch]pp' -exec \
     }
     # Third parties, and the one place that each may enter.
     home["xxhash.h"] = "^src/base/"
+    home["lz4.h"] = home["zstd.h"] = "^src/codec/"
     home["CLI/"] = home["fmt/"] = home["nlohmann/"] = "^tools/"
     home["lmdb.h"] = home["rocksdb/"] = home["sqlite3.h"] = home["tbb/"] = home["oneapi/"] = "^bench/"
     home["gtest/"] = home["gmock/"] = home["rapidcheck"] = "^tests/"  # and tests may use every other one
