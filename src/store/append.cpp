@@ -23,7 +23,7 @@ std::uint64_t sealed_end(std::uint64_t offset, std::uint64_t records) noexcept {
 }
 
 Extent extent_of_parts(const RecordParts& parts, std::uint64_t offset) noexcept {
-  return extent_of(offset, parts.key.size(), parts.type.size(), parts.tags.size(), parts.value_bytes);
+  return extent_of(offset, parts.key.size(), parts.type.size(), parts.tags.size(), parts.value_bytes, flags_of(parts));
 }
 
 Result<void> write_paced(const os::File& file, std::uint64_t offset, std::span<const Bytes> pieces) {

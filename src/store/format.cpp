@@ -23,7 +23,10 @@ constexpr std::uint64_t k_seed_journal_entry = 7;
 // An index does not grow beyond this part of the limit.
 constexpr std::uint64_t k_index_part_max = 16;
 
-constexpr std::uint64_t k_fixed_body_bytes = 16;  // cost and creation time
+// Cost and creation time; of a frame, what is in it.
+constexpr std::uint64_t fixed_body_bytes(std::uint8_t flags) noexcept {
+  return (flags & k_flag_framed) != 0 ? 24 : 16;
+}
 
 template <class T>
 Bytes bytes_of(const T& object, std::size_t length = sizeof(T)) noexcept {
@@ -102,22 +105,29 @@ std::uint64_t chunk_count(std::uint64_t value_bytes) noexcept {
 }
 
 Extent extent_of(std::uint64_t offset, std::uint64_t key_bytes, std::uint64_t type_bytes, std::uint64_t tag_count,
-                 std::uint64_t value_bytes) noexcept {
+                 std::uint64_t value_bytes, std::uint8_t flags) noexcept {
   Extent extent;
   extent.body_bytes =
-      k_fixed_body_bytes + key_bytes + type_bytes + stamps_bytes(tag_count) + chunk_count(value_bytes) * 8;
+      fixed_body_bytes(flags) + key_bytes + type_bytes + stamps_bytes(tag_count) + chunk_count(value_bytes) * 8;
   extent.value_offset = base::align_up(offset + sizeof(RecordHeader) + extent.body_bytes,
                                        value_bytes >= k_page_aligned_bytes_min ? k_page_bytes : k_record_align);
   extent.end = base::align_up(extent.value_offset + value_bytes, k_record_align);
   return extent;
 }
 
+std::uint8_t flags_of(const RecordParts& parts) noexcept {
+  return parts.raw_bytes != 0 ? k_flag_framed : 0;
+}
+
 std::vector<std::byte> encode_head(const RecordParts& parts, std::uint64_t seed, std::uint64_t offset) {
-  const Extent extent = extent_of(offset, parts.key.size(), parts.type.size(), parts.tags.size(), parts.value_bytes);
+  const std::uint8_t flags = flags_of(parts);
+  const Extent extent =
+      extent_of(offset, parts.key.size(), parts.type.size(), parts.tags.size(), parts.value_bytes, flags);
   std::vector<std::byte> head(extent.value_offset - offset);
   RecordHeader header{};
   header.magic = k_record_magic;
   header.kind = parts.kind;
+  header.flags = flags;
   header.type_bytes = static_cast<std::uint8_t>(parts.type.size());
   header.tag_count = static_cast<std::uint8_t>(parts.tags.size());
   header.fingerprint = parts.fingerprint;
@@ -134,6 +144,7 @@ std::vector<std::byte> encode_head(const RecordParts& parts, std::uint64_t seed,
   };
   append(&parts.cost_ns, sizeof parts.cost_ns);
   append(&parts.created_ms, sizeof parts.created_ms);
+  if ((flags & k_flag_framed) != 0) append(&parts.raw_bytes, sizeof parts.raw_bytes);
   append(parts.key.data(), parts.key.size());
   append(parts.type.data(), parts.type.size());
   if (!parts.tags.empty()) append(&parts.begun, sizeof parts.begun);
@@ -164,13 +175,14 @@ std::optional<RecordView> read_record(Bytes segment, std::uint64_t seed, std::ui
   RecordView record;
   RecordHeader& header = record.header;
   header = load<RecordHeader>(segment, offset);
-  if (header.magic != k_record_magic || header.flags != 0) return std::nullopt;
+  if (header.magic != k_record_magic || (header.flags & ~k_flag_framed) != 0) return std::nullopt;
   if (header.kind != Kind::value && header.kind != Kind::footer) return std::nullopt;
   if (header.key_bytes > k_key_bytes_max || (header.key_bytes == 0) != (header.kind == Kind::footer)) {
     return std::nullopt;
   }
   if (header.value_bytes > segment.size()) return std::nullopt;  // keeps the sums below from overflowing
-  const Extent extent = extent_of(offset, header.key_bytes, header.type_bytes, header.tag_count, header.value_bytes);
+  const Extent extent =
+      extent_of(offset, header.key_bytes, header.type_bytes, header.tag_count, header.value_bytes, header.flags);
   if (extent.body_bytes != header.body_bytes || extent.end > segment.size()) return std::nullopt;
   const std::uint64_t bound = record_seed(seed, offset);
   if (head_checksum(segment.subspan(offset, sizeof header + extent.body_bytes), bound) != header.checksum) {
@@ -183,11 +195,14 @@ std::optional<RecordView> read_record(Bytes segment, std::uint64_t seed, std::ui
   record.seed = bound;
   record.cost_ns = load<std::uint64_t>(segment, body);
   record.created_ms = load<std::int64_t>(segment, body + 8);
-  record.key = segment.subspan(body + k_fixed_body_bytes, header.key_bytes);
-  const Bytes type = segment.subspan(body + k_fixed_body_bytes + header.key_bytes, header.type_bytes);
+  const bool framed = (header.flags & k_flag_framed) != 0;
+  if (framed) record.raw_bytes = load<std::uint64_t>(segment, body + 16);
+  if (framed && record.raw_bytes == 0) return std::nullopt;
+  const std::uint64_t key = body + fixed_body_bytes(header.flags);
+  record.key = segment.subspan(key, header.key_bytes);
+  const Bytes type = segment.subspan(key + header.key_bytes, header.type_bytes);
   record.type = {reinterpret_cast<const char*>(type.data()), type.size()};
-  record.stamps =
-      segment.subspan(body + k_fixed_body_bytes + header.key_bytes + header.type_bytes, stamps_bytes(header.tag_count));
+  record.stamps = segment.subspan(key + header.key_bytes + header.type_bytes, stamps_bytes(header.tag_count));
   const std::uint64_t table_bytes = chunk_count(header.value_bytes) * 8;
   record.chunk_table = segment.subspan(body + extent.body_bytes - table_bytes, table_bytes);
   record.value = segment.subspan(extent.value_offset, header.value_bytes);

@@ -64,6 +64,9 @@ static_assert(sizeof(Trailer) == 64);
 
 enum class Kind : std::uint8_t { value = 1, footer = 3 };
 
+// Bits of RecordHeader::flags.
+inline constexpr std::uint8_t k_flag_framed = 1;  // its value is a compressed frame
+
 struct RecordHeader {
   std::uint32_t magic;
   Kind kind;
@@ -111,6 +114,7 @@ struct RecordParts {
   std::int64_t expires_ms = INT64_MAX;
   std::uint64_t cost_ns = 0;
   std::int64_t created_ms = 0;
+  std::uint64_t raw_bytes = 0;  // as in Meta; kept only of frames
   Bytes key;
   std::string_view type;
   std::uint64_t begun = 0;  // as in Stamps; kept only beside tags
@@ -127,7 +131,9 @@ struct Extent {
 };
 [[nodiscard]] std::uint64_t chunk_count(std::uint64_t value_bytes) noexcept;
 [[nodiscard]] Extent extent_of(std::uint64_t offset, std::uint64_t key_bytes, std::uint64_t type_bytes,
-                               std::uint64_t tag_count, std::uint64_t value_bytes) noexcept;
+                               std::uint64_t tag_count, std::uint64_t value_bytes, std::uint8_t flags = 0) noexcept;
+// The flags of a record that says so.
+[[nodiscard]] std::uint8_t flags_of(const RecordParts& parts) noexcept;
 
 // The bytes from the record's header to its value's start.
 [[nodiscard]] std::vector<std::byte> encode_head(const RecordParts& parts, std::uint64_t seed, std::uint64_t offset);
@@ -139,6 +145,7 @@ struct RecordView {
   std::uint64_t end = 0;
   std::uint64_t cost_ns = 0;
   std::int64_t created_ms = 0;
+  std::uint64_t raw_bytes = 0;  // as in Meta
   Bytes key;
   std::string_view type;
   Bytes stamps;  // see stamps_of()

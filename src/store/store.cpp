@@ -18,7 +18,8 @@ constexpr std::uint64_t k_populate_bytes_max = std::uint64_t{4} << 20;
 constexpr std::int64_t k_append_idle_ns = 1'000'000'000;
 
 Meta meta_of(const RecordView& record) {
-  return {std::string(record.type), record.cost_ns, record.created_ms, record.header.expires_ms, stamps_of(record)};
+  return {std::string(record.type), record.cost_ns,    record.created_ms,
+          record.header.expires_ms, stamps_of(record), record.raw_bytes};
 }
 
 }  // namespace
@@ -165,6 +166,7 @@ Put Store::put(const Key& key, const Meta& meta, std::span<const Bytes> value, s
   parts.expires_ms = meta.expires_ms;
   parts.cost_ns = meta.cost_ns;
   parts.created_ms = meta.created_ms;
+  parts.raw_bytes = meta.raw_bytes;
   parts.key = key.canonical();
   parts.begun = meta.stamps.begun;
   parts.tags = std::span(meta.stamps.tags).first(std::min(meta.stamps.tags.size(), k_tags_max));

@@ -62,7 +62,8 @@ struct Meta {
   std::uint64_t cost_ns = 0;
   std::int64_t created_ms = 0;
   std::int64_t expires_ms = k_no_expiry;
-  Stamps stamps = {};  // at most k_tags_max tags
+  Stamps stamps = {};           // at most k_tags_max tags
+  std::uint64_t raw_bytes = 0;  // not 0: the bytes that are kept are a frame of a value of so many
 };
 
 struct Found {
@@ -104,7 +105,7 @@ struct Compacted {
 struct Listed {
   Key key;
   Meta meta;
-  std::uint64_t bytes;  // of the value
+  std::uint64_t bytes;  // of the value, as it is kept
 };
 
 // The right, among all processes, to compute one key. Released by the destructor, and by the kernel when

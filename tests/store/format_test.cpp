@@ -17,7 +17,7 @@ Uuid some_uuid() {
 }
 
 // A segment with the record of the format page's example: the value "hello" under Key{"k"}, without tags.
-std::string example_segment(const Stamps& stamps = {}) {
+std::string example_segment(const Stamps& stamps = {}, std::uint64_t raw_bytes = 0) {
   const Key key{"k"};
   const std::string_view value = "hello";
   const Bytes bytes = std::as_bytes(std::span(value));
@@ -31,6 +31,7 @@ std::string example_segment(const Stamps& stamps = {}) {
   parts.type = "text";
   parts.begun = stamps.begun;
   parts.tags = stamps.tags;
+  parts.raw_bytes = raw_bytes;
   parts.value_bytes = value.size();
   parts.chunks = chunks;
   const SegmentHeader header = make_segment_header(some_uuid(), 7);
@@ -95,6 +96,21 @@ TEST(Format, TheStampsOfARecordReadBackAsTheyWereWritten) {
     EXPECT_EQ(stamps_of(*record).tags, stamps.tags);
     EXPECT_EQ(Process::text(record->value), "hello");
     EXPECT_TRUE(valid_value(*record, record->value));
+  }
+}
+
+TEST(Format, WhatIsInTheFrameOfARecordReadsBackAsItWasWritten) {
+  for (const Stamps& stamps : {Stamps{}, Stamps{1, {2, 3}}}) {
+    for (const std::uint64_t raw_bytes : {std::uint64_t{0}, std::uint64_t{1}, UINT64_MAX}) {
+      const std::optional<RecordView> record = read(example_segment(stamps, raw_bytes));
+      ASSERT_TRUE(record);
+      EXPECT_EQ(record->header.flags, raw_bytes == 0 ? 0 : 1);
+      EXPECT_EQ(record->raw_bytes, raw_bytes);
+      EXPECT_EQ(record->type, "text");
+      EXPECT_EQ(stamps_of(*record).tags, stamps.tags);
+      EXPECT_EQ(Process::text(record->value), "hello");
+      EXPECT_TRUE(valid_value(*record, record->value));
+    }
   }
 }
 
