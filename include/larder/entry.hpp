@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include <larder/compression.hpp>
 #include <larder/key.hpp>
 #include <larder/units.hpp>
 
@@ -65,6 +66,9 @@ struct EntryOptions {
   // computation began (for `put`: after the call began) makes its value out of date from the start.
   std::vector<std::string> tags = {};
 
+  // How the value is kept in the store, instead of Options::compression.
+  std::optional<Compression> compression = std::nullopt;
+
   // Called with the computed value, outside every lock; false means: return it, keep it nowhere.
   StoreIf store_if = {};
 };
@@ -75,6 +79,8 @@ struct EntryInfo {
   Tier tier = Tier::store;  // the fastest tier that holds it
   std::string type;         // Codec<T>::type_name()
   std::uint64_t bytes = 0;  // of the encoded value; in memory only: its weight
+  // What the store keeps instead of these; none: they are not compressed there, or a faster tier has the entry, too.
+  std::optional<std::uint64_t> compressed_bytes = std::nullopt;
   std::chrono::nanoseconds cost{0};
   std::chrono::system_clock::time_point created;
   std::optional<std::chrono::system_clock::time_point> expires;  // none: never

@@ -5,6 +5,7 @@
 #include <larder/cache.hpp>
 #include <larder/codec.hpp>
 #include <larder/codecs.hpp>
+#include <larder/compression.hpp>
 #include <larder/digest.hpp>
 #include <larder/entry.hpp>
 #include <larder/key.hpp>

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include <larder/compression.hpp>
 #include <larder/stats.hpp>
 #include <larder/units.hpp>
 
@@ -66,6 +67,9 @@ struct Options {
   WriteMode write = WriteMode::back;
   Verification verification = Verification::boot;
   Durability durability = Durability::synced;
+
+  // How values are kept in the store; EntryOptions::compression overrides it. Memory holds values as they are.
+  Compression compression = Compression::none;
 
   // --- how fast it does it ---
 

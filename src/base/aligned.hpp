@@ -1,4 +1,4 @@
-// Bytes on the heap that start at a multiple of 64, shared.
+// Bytes on the heap that start at a multiple of 64 or more, shared.
 #pragma once
 
 #include <cstddef>
@@ -14,10 +14,10 @@ struct AlignedBytes {
   std::shared_ptr<void> owner;
 };
 
-inline AlignedBytes aligned_bytes(std::size_t size) {
-  constexpr std::align_val_t k_alignment{64};
-  void* memory = ::operator new(size == 0 ? 1 : size, k_alignment);
-  std::shared_ptr<void> owner(memory, [](void* p) { ::operator delete(p, k_alignment); });
+inline AlignedBytes aligned_bytes(std::size_t size, std::size_t alignment = 64) {
+  const std::align_val_t aligned{alignment};
+  void* memory = ::operator new(size == 0 ? 1 : size, aligned);
+  std::shared_ptr<void> owner(memory, [aligned](void* p) { ::operator delete(p, aligned); });
   return {{static_cast<std::byte*>(memory), size}, std::move(owner)};
 }
 

@@ -5,7 +5,7 @@
 namespace larder {
 
 std::string_view counter_name(Counter counter) {
-  static_assert(k_counters == 40, "name the new counter here");
+  static_assert(k_counters == 43, "name the new counter here");
   switch (counter) {
     case Counter::memory_hit:
       return "memory_hit";
@@ -87,6 +87,12 @@ std::string_view counter_name(Counter counter) {
       return "reinserted";
     case Counter::reinserted_bytes:
       return "reinserted_bytes";
+    case Counter::compressed:
+      return "compressed";
+    case Counter::compressed_saved_bytes:
+      return "compressed_saved_bytes";
+    case Counter::decompressed:
+      return "decompressed";
   }
   return "unknown";
 }

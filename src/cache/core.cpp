@@ -4,6 +4,7 @@
 
 #include "base/aligned.hpp"
 #include "base/clock.hpp"
+#include "cache/packing.hpp"
 
 namespace larder::detail {
 
@@ -50,7 +51,7 @@ Value converted(const Key& key, const Value& value, const Type& from, const Type
 }  // namespace
 
 Terms resolve(const EntryOptions& options) {
-  Terms terms{options.ttl.nanoseconds().value(), std::nullopt, {}};
+  Terms terms{options.ttl.nanoseconds().value(), std::nullopt, {}, options.compression};
   if (options.cost) {
     terms.cost = options.cost->nanoseconds().value();
     if (*terms.cost == k_never)
@@ -127,6 +128,15 @@ Answer Core::search_below(const Key& key, const Type& type, std::uint64_t stamp,
   if (lookup.found) {
     if (lookup.found->meta.type != type.name()) throw_mismatch(key, lookup.found->meta.type, type.name());
     try {
+      if (lookup.found->meta.raw_bytes != 0) {
+        // The record's checksums hold, so that whoever wrote the frame wrote it damaged.
+        if (!unpack(*lookup.found)) {
+          counters_.add(Counter::fault_damaged_record);
+          miss = Counter::miss_damaged;
+          return {};
+        }
+        counters_.add(Counter::decompressed);
+      }
       return promote(key, type, stamp, since_ns, *std::move(lookup.found));
     } catch (...) {
       // The bytes are the ones that were stored, so this codec does not read what it once wrote.
@@ -159,12 +169,14 @@ Answer Core::promote(const Key& key, const Type& type, std::uint64_t stamp, std:
   const std::weak_ptr<const void> owner = found.owner;
   Value value = with_tags(type.decode(found.value, std::move(found.owner)), std::move(found.meta.stamps));
   // A value that still needs the stored bytes is a view of them. A large one pins its segment: the page
-  // cache is its memory tier, and memory must not keep it pinned. Everything else is an object like any.
-  const bool pins = bytes > store::k_copy_bytes_max && !owner.expired();
+  // cache is its memory tier, and memory must not keep it pinned. Everything else is an object like any, a view of
+  // what was decompressed included: it weighs all of that.
+  const bool is_view = !owner.expired();
+  const bool pins = is_view && bytes > store::k_copy_bytes_max && found.meta.raw_bytes == 0;
   if (memory_ && !pins) {
     memory_->put(key, {.value = value,
                        .type = &type,
-                       .weight = type.weight(value.get()),
+                       .weight = std::max<std::uint64_t>(type.weight(value.get()), is_view ? bytes : 0),
                        .cost_ns = found.meta.cost_ns,
                        .created_ms = found.meta.created_ms,
                        .expires_ms = found.meta.expires_ms,
@@ -285,14 +297,14 @@ bool Core::admitted(const Value& value, const Type& type, const EntryOptions& op
   return false;
 }
 
-PutOutcome Core::publish(const Key& key, const Value& value, const Type& type, std::chrono::nanoseconds ttl,
+PutOutcome Core::publish(const Key& key, const Value& value, const Type& type, const Terms& terms,
                          std::uint64_t cost_ns, std::uint64_t stamp, Flight* flight) noexcept {
   PutOutcome outcome;
   std::vector<Value> gone;  // destroyed when no lock is held
   try {
     const std::int64_t now_ms = base::wall_ms();
     const store::Stamps* const stamps = stamps_of(value);
-    const store::Meta meta{type.name(), cost_ns, now_ms, expiry(now_ms, ttl),
+    const store::Meta meta{type.name(), cost_ns, now_ms, expiry(now_ms, terms.ttl),
                            stamps == nullptr ? store::Stamps() : *stamps};
     const std::uint64_t weight = type.weight(value.get());
     const auto to_memory = [&] {
@@ -327,6 +339,7 @@ PutOutcome Core::publish(const Key& key, const Value& value, const Type& type, s
                                    .value = value,
                                    .type = &type,
                                    .meta = meta,
+                                   .compression = terms.compression.value_or(compression_),
                                    .weight = weight,
                                    .stamp = stamp,
                                    .lease = flight == nullptr ? store::Lease() : flight->take_lease()});
@@ -389,7 +402,7 @@ PutOutcome Core::put(const Key& key, const Value& value, const Type& type, const
     if (memory_) memory_->remove(key);
     return {};
   }
-  const PutOutcome outcome = publish(key, with_tags(value, {began, std::move(terms.tags)}), type, terms.ttl,
+  const PutOutcome outcome = publish(key, with_tags(value, {began, std::move(terms.tags)}), type, terms,
                                      nanoseconds_of(terms.cost.value_or(std::chrono::nanoseconds(0))), stamp, nullptr);
   // Another put came later, and its value may take a while yet.
   if (outcome.in_store == PutOutcome::Store::superseded && write_ == WriteMode::through) {
@@ -427,7 +440,7 @@ Answer Core::fulfil(Flight& flight, const Value& value, const Type& type, const 
     if (keep && (cleared || outdated(answer.value))) {
       counters_.add(Counter::not_stored_superseded);
     } else if (keep) {
-      publish(flight.key, answer.value, type, terms.ttl, nanoseconds_of(answer.cost), stamp, &flight);
+      publish(flight.key, answer.value, type, terms, nanoseconds_of(answer.cost), stamp, &flight);
     }
   } catch (...) {
     trouble = std::current_exception();

@@ -37,6 +37,7 @@ struct Terms {
   std::chrono::nanoseconds ttl;
   std::optional<std::chrono::nanoseconds> cost;
   std::vector<store::TagId> tags;
+  std::optional<Compression> compression;
 };
 // Throws Error(invalid_duration) or Error(invalid_option) for options that cannot be used.
 Terms resolve(const EntryOptions& options);
@@ -117,8 +118,8 @@ class Core {
   [[nodiscard]] std::uint64_t stamp_of(const Key& key) const { return store_ ? store_->stamp(key) : 0; }
   // Puts the value, as of `stamp`, into memory and on its way to the store; nowhere if it comes from a `flight` that
   // was overtaken.
-  PutOutcome publish(const Key& key, const Value& value, const Type& type, std::chrono::nanoseconds ttl,
-                     std::uint64_t cost_ns, std::uint64_t stamp, Flight* flight) noexcept;
+  PutOutcome publish(const Key& key, const Value& value, const Type& type, const Terms& terms, std::uint64_t cost_ns,
+                     std::uint64_t stamp, Flight* flight) noexcept;
   // Takes the key out of every tier.
   void forget(const Key& key);
   PutOutcome::Store to_store(Pending pending);
@@ -129,6 +130,7 @@ class Core {
 
   observe::Counters counters_;
   const WriteMode write_;
+  const Compression compression_;
   const std::function<void(const Event&)> on_event_;
   std::optional<Error> degraded_;  // why the store is not used; constant after open
 

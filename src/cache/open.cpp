@@ -24,7 +24,10 @@ Result<os::Audience> audience_of(const std::string& shared) {
 }
 
 Core::Core(const Options& options)
-    : generation(os::fork_generation()), write_(options.write), on_event_(options.on_event) {}
+    : generation(os::fork_generation()),
+      write_(options.write),
+      compression_(options.compression),
+      on_event_(options.on_event) {}
 
 Result<std::unique_ptr<Core>> Core::open(const Options& options, const Result<os::Audience>& audience) {
   const Result<std::uint64_t> memory = options.memory.bytes(os::memory_bytes());

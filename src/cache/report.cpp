@@ -17,6 +17,7 @@ EntryInfo info_of(const Key& key, Tier tier, const std::string& type, std::uint6
                  tier,
                  type,
                  bytes,
+                 std::nullopt,
                  std::chrono::nanoseconds(cost_ns),
                  system_clock::time_point(milliseconds(created_ms)),
                  std::nullopt};
@@ -35,8 +36,11 @@ EntryInfo info_of(const Pending& pending) {
 }
 
 EntryInfo info_of(const store::Listed& listed) {
-  return info_of(listed.key, Tier::store, listed.meta.type, listed.bytes, listed.meta.cost_ns, listed.meta.created_ms,
-                 listed.meta.expires_ms);
+  const bool compressed = listed.meta.raw_bytes != 0;
+  EntryInfo info = info_of(listed.key, Tier::store, listed.meta.type, compressed ? listed.meta.raw_bytes : listed.bytes,
+                           listed.meta.cost_ns, listed.meta.created_ms, listed.meta.expires_ms);
+  if (compressed) info.compressed_bytes = listed.bytes;
+  return info;
 }
 
 }  // namespace

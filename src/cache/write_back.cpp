@@ -2,20 +2,27 @@
 
 #include <chrono>
 
+#include "cache/packing.hpp"
+
 namespace larder::detail {
 
 store::Put write_to_store(store::Store& store, observe::Counters& counters, const Pending& pending) {
-  Encoder encoder;
+  std::optional<Packed> packed;
   try {
-    pending.type->encode(pending.value.get(), encoder);
+    packed.emplace(pending.value, *pending.type, pending.compression);
   } catch (...) {
     // A codec is the user's: whatever it throws, the value itself has been returned already.
     counters.add(Counter::fault_codec);
     return store::Put::fault;
   }
-  const store::Put put = store.put(pending.key, pending.meta, encoder.pieces(), pending.stamp);
+  store::Meta meta = pending.meta;
+  meta.raw_bytes = packed->raw_bytes();
+  const store::Put put = store.put(pending.key, meta, packed->pieces(), pending.stamp);
   switch (put) {
     case store::Put::stored:
+      counters.add(Counter::compressed, meta.raw_bytes != 0 ? 1 : 0);
+      counters.add(Counter::compressed_saved_bytes, packed->saved_bytes());
+      break;
     case store::Put::fault:
       break;  // counted where it happened
     case store::Put::superseded:

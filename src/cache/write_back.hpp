@@ -5,8 +5,8 @@
 // that a value that memory has already evicted is not computed again. A later value of the same key
 // supersedes one that still waits.
 //
-// One thread of its own writes; it also calls `tick` about once a second. Values are encoded, and
-// destroyed, on that thread outside every lock.
+// One thread of its own writes; it also calls `tick` about once a second. Values are encoded, compressed and
+// destroyed on that thread outside every lock.
 #pragma once
 
 #include <atomic>
@@ -31,13 +31,14 @@ struct Pending {
   Value value;
   const Type* type = nullptr;
   store::Meta meta;
+  Compression compression = Compression::none;
   std::uint64_t weight = 0;
   std::uint64_t stamp = 0;  // of the key, when the value was put
   store::Lease lease;       // held until the value is in the store or was given up
   bool taken = false;       // by the writing thread; guarded by the queue's mutex
 };
 
-// Encodes the value and puts it into the store, counting what comes of it.
+// Encodes the value, compresses it where that pays, and puts it into the store, counting what comes of it.
 store::Put write_to_store(store::Store& store, observe::Counters& counters, const Pending& pending);
 
 // Thread-safe.
