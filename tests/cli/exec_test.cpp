@@ -186,6 +186,21 @@ TEST_F(Exec, EveryByteIsReplayed) {
   EXPECT_EQ(runs(), 1U);
 }
 
+TEST_F(Exec, ACompressedResultIsReplayedAsItWas) {
+  const Ran first = exec({"--compress", "auto"}, "seq 1 5000; echo done >&2");
+  EXPECT_EQ(exec({}, "seq 1 5000; echo done >&2").out, first.out) << "it is no part of the key";
+  EXPECT_EQ(first.err, "done\n");
+  const nlohmann::json entry = json({"ls"})[0];
+  EXPECT_LT(entry["compressed_bytes"].get<std::uint64_t>(), entry["bytes"].get<std::uint64_t>() / 2);
+}
+
+TEST_F(Exec, AWayToCompressThatThereIsNotIsAWarning) {
+  const Ran ran = exec({}, "echo done", {.environment = {{"LARDER_COMPRESS", "zip"}}});
+  EXPECT_EQ(ran.status, 0);
+  EXPECT_EQ(ran.out, "done\n");
+  EXPECT_NE(ran.err.find("running uncached: LARDER_COMPRESS: `zip`"), std::string::npos);
+}
+
 TEST_F(Exec, SilenceIsAResult) {
   for (int i = 0; i < 2; ++i) {
     const Ran ran = exec({}, "true");

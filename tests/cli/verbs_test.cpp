@@ -133,6 +133,34 @@ TEST_F(Verbs, PutSaysWhatItStored) {
   EXPECT_EQ(json["fingerprint"], Key("greeting").fingerprint().hex());
 }
 
+TEST_F(Verbs, WhatIsPutIsCompressedAsTheOptionOrTheVariableSays) {
+  const std::string text(5000, 'a');
+  const std::map<std::string, std::string> lz4 = {{"LARDER_COMPRESS", "lz4"}};
+  ASSERT_EQ(larder({"put", "--compress", "zstd", "option"}, {.input = text}).status, 0);
+  ASSERT_EQ(larder({"put", "variable"}, {.input = text, .environment = lz4}).status, 0);
+  ASSERT_EQ(larder({"put", "--compress", "none", "both"}, {.input = text, .environment = lz4}).status, 0);
+  for (const char* key : {"option", "variable"}) {
+    EXPECT_EQ(larder({"get", key}).out, text);
+    EXPECT_EQ(json({"info", key})["bytes"], 5000);
+    const std::uint64_t bytes = json({"info", key})["compressed_bytes"];
+    EXPECT_LT(bytes, 200U);
+    EXPECT_NE(larder({"info", key}).out.find("\ncompressed   " + format_size(bytes)), std::string::npos);
+    EXPECT_NE(larder({"ls", key}).out.find("  " + format_size(bytes) + "  "), std::string::npos);
+  }
+  EXPECT_TRUE(json({"info", "both"})["compressed_bytes"].is_null());
+  EXPECT_EQ(larder({"info", "both"}).out.find("compressed"), std::string::npos);
+  EXPECT_NE(larder({"stats"}).out.find("\nSmaller   2 values, by "), std::string::npos);
+}
+
+TEST_F(Verbs, AWayToCompressThatThereIsNotIsRefused) {
+  EXPECT_EQ(larder({"put", "--compress", "zip", "a"}, {.input = "hello"}).status, 2);
+  const Ran ran = larder({"put", "a"}, {.input = "hello", .environment = {{"LARDER_COMPRESS", "zip"}}});
+  EXPECT_EQ(ran.status, 2);
+  EXPECT_EQ(ran.err,
+            "larder: error: LARDER_COMPRESS: `zip` is no way to compress\n"
+            "  help: set it to none, lz4, zstd or auto, or not at all\n");
+}
+
 TEST_F(Verbs, PutOfAFileThatIsNotThereFails) {
   const Ran ran = larder({"put", "a", "missing"});
   EXPECT_EQ(ran.status, 1);

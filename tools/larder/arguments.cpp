@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdlib>
+#include <map>
 
 #include <fmt/format.h>
 
@@ -11,6 +13,18 @@
 #include "output.hpp"
 
 namespace larder::tool {
+
+namespace {
+
+const std::map<std::string, Compression>& compressions() {
+  static const std::map<std::string, Compression> names = {{"none", Compression::none},
+                                                           {"lz4", Compression::lz4},
+                                                           {"zstd", Compression::zstd},
+                                                           {"auto", Compression::automatic}};
+  return names;
+}
+
+}  // namespace
 
 CLI::Validator whole_number(std::uint64_t min, std::uint64_t max) {
   const auto wrong = [min, max](const std::string& text) -> std::string {
@@ -34,6 +48,22 @@ std::chrono::nanoseconds parse_ttl(const std::string& text) {
   if (ttl > std::chrono::nanoseconds(0)) return ttl;
   throw Failure{Exit::usage, fmt::format("a TTL of {} keeps nothing", printable(text)),
                 "give a longer one, or none: it is then kept until room is needed"};
+}
+
+void add_compress(CLI::App& verb, std::string& text) {
+  verb.add_option("--compress", text,
+                  "how the store keeps it: none, lz4, zstd, or auto where that pays [LARDER_COMPRESS, else none]")
+      ->check(CLI::IsMember(&compressions()));
+}
+
+Compression parse_compression(const std::string& text) {
+  const char* const variable = std::getenv("LARDER_COMPRESS");
+  const std::string name = !text.empty() ? text : variable != nullptr ? variable : "";
+  if (name.empty()) return Compression::none;
+  const auto found = compressions().find(name);
+  if (found != compressions().end()) return found->second;
+  throw Error(Errc::invalid_option, "LARDER_COMPRESS: `" + printable(name) + "` is no way to compress",
+              "set it to none, lz4, zstd or auto, or not at all");
 }
 
 void require_tags(const std::vector<std::string>& tags) {

@@ -8,6 +8,8 @@
 
 #include <CLI/CLI.hpp>
 
+#include <larder/compression.hpp>
+
 namespace larder::tool {
 
 // Lets only the digits of a number from `min` to `max` pass.
@@ -18,6 +20,12 @@ namespace larder::tool {
 
 // How long a value is good. Throws Error or Failure(usage) for what is no duration, and for 0, which keeps nothing.
 [[nodiscard]] std::chrono::nanoseconds parse_ttl(const std::string& text);
+
+// Adds --compress, into `text`.
+void add_compress(CLI::App& verb, std::string& text);
+// What `text`, or where it is empty LARDER_COMPRESS, says. Throws Error(invalid_option) for what the variable cannot
+// be.
+[[nodiscard]] Compression parse_compression(const std::string& text);
 
 // Throws Failure(usage) for tags that an entry cannot have.
 void require_tags(const std::vector<std::string>& tags);

@@ -45,6 +45,7 @@ Example:
 struct ExecOptions {
   Request request;
   std::string ttl = "never";
+  std::string compress;
   std::vector<std::string> misplaced;  // words before `--` that are no options
 };
 
@@ -215,7 +216,8 @@ int record(const Globals& globals, const Request& request, const Input& input, C
               .count();
       const std::string sizes = summary(recording);
       const std::uint64_t stored_before = cache.stats()[Counter::stored];
-      const Ref<ExecResult> result = claim.fulfil(std::move(recording), {.ttl = request.ttl, .tags = request.tags});
+      const Ref<ExecResult> result = claim.fulfil(
+          std::move(recording), {.ttl = request.ttl, .tags = request.tags, .compression = request.compression});
       if (cache.stats()[Counter::stored] == stored_before) throw why_not_stored(cache);
       tell(globals, "stored", key, {{"cost_ns", result.cost().count()}},
            fmt::format("stored {} ({}{})", short_name(key), format_duration(result.cost()), sizes));
@@ -257,6 +259,7 @@ int run(const Globals& globals, const ExecOptions& options) {
   std::optional<Key> key;
   std::optional<Claim<ExecResult>> claim;
   try {
+    request.compression = parse_compression(options.compress);
     cache = open_store(globals).value();
     input.read(value_bytes_max(*cache));
     key = key_of(request, input.digest());
@@ -293,6 +296,7 @@ const Verb k_exec = {
       verb.add_option("--key", request.extra, "more that the result depends on, as text");
       verb.add_option("--ttl", options->ttl, "how long the result is good: 90s, 15m, 1d12h, never");
       many("--tag", request.tags, "a name by which `larder invalidate` finds the result (repeatable)");
+      add_compress(verb, options->compress);
       verb.add_flag("--stdin", request.standard_input,
                     "read all of standard input, as a part of the key, and hand it on");
       verb.add_flag("--store-failures", request.store_failures, "keep the result of a command that fails, too");

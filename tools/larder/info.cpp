@@ -27,6 +27,9 @@ int run(const Globals& globals, const InfoOptions& options) {
   line("fingerprint", entry.key.fingerprint().hex());
   line("type", printable(entry.type));
   line("size", fmt::format("{} ({} bytes)", format_size(value_bytes(entry)), value_bytes(entry)));
+  if (entry.compressed_bytes) {
+    line("compressed", fmt::format("{} ({} bytes)", format_size(*entry.compressed_bytes), *entry.compressed_bytes));
+  }
   line("cost", format_duration(entry.cost));
   line("created", fmt::format("{} ({})", timestamp(entry.created), ago(entry.created)));
   line("expires", entry.expires ? timestamp(*entry.expires) : "never");

@@ -35,13 +35,15 @@ bool before(const std::string& sort, const EntryInfo& a, const EntryInfo& b) {
 }
 
 std::string table(const std::vector<EntryInfo>& entries) {
-  std::vector<std::array<std::string, 7>> rows = {{"KEY", "SIZE", "COST", "CREATED", "EXPIRES", "TYPE", "TEXT"}};
+  std::vector<std::array<std::string, 8>> rows = {
+      {"KEY", "SIZE", "COMPRESSED", "COST", "CREATED", "EXPIRES", "TYPE", "TEXT"}};
   for (const EntryInfo& entry : entries) {
-    rows.push_back({short_name(entry.key), format_size(value_bytes(entry)), format_duration(entry.cost),
+    rows.push_back({short_name(entry.key), format_size(value_bytes(entry)),
+                    entry.compressed_bytes ? format_size(*entry.compressed_bytes) : "-", format_duration(entry.cost),
                     ago(entry.created), entry.expires ? timestamp(*entry.expires) : "never", printable(entry.type),
                     printable(entry.key.text())});
   }
-  std::array<std::size_t, 7> width{};
+  std::array<std::size_t, 8> width{};
   for (const auto& row : rows) {
     for (std::size_t i = 0; i < row.size(); ++i) width[i] = std::max(width[i], row[i].size());
   }

@@ -162,6 +162,7 @@ nlohmann::json entry_json(const EntryInfo& entry) {
           {"text", entry.key.text()},
           {"type", entry.type},
           {"bytes", value_bytes(entry)},
+          {"compressed_bytes", entry.compressed_bytes ? nlohmann::json(*entry.compressed_bytes) : nlohmann::json()},
           {"cost_ns", entry.cost.count()},
           {"created", timestamp(entry.created)},
           {"expires", entry.expires ? nlohmann::json(timestamp(*entry.expires)) : nlohmann::json()}};

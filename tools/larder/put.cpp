@@ -23,6 +23,7 @@ struct PutOptions {
   std::string file = "-";
   std::string ttl = "never";
   std::vector<std::string> tags;
+  std::string compress;
 };
 
 bool is_standard_input(const std::string& path) {
@@ -50,7 +51,8 @@ std::vector<std::byte> read_value(const std::string& path, int fd, std::uint64_t
 
 int run(const Globals& globals, const PutOptions& options) {
   require_tags(options.tags);
-  const EntryOptions entry{.ttl = parse_ttl(options.ttl), .tags = options.tags};
+  const EntryOptions entry{
+      .ttl = parse_ttl(options.ttl), .tags = options.tags, .compression = parse_compression(options.compress)};
   const std::string& path = options.file;
   if (path.empty()) throw Failure{Exit::usage, "the name of the file is empty", "name a file, or - for standard input"};
   // Before the store is made: there is nothing to keep in it if this fails.
@@ -86,6 +88,7 @@ const Verb k_put = {
       verb.add_option("--ttl", options->ttl, "how long the value is good: 90s, 15m, 1d12h, never");
       verb.add_option("--tag", options->tags, "a name by which `larder invalidate` finds it (repeatable)")
           ->allow_extra_args(false);
+      add_compress(verb, options->compress);
       return [options](const Globals& globals) { return run(globals, *options); };
     }};
 

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include <larder/compression.hpp>
 #include <larder/key.hpp>
 #include <larder/units.hpp>
 
@@ -23,6 +24,7 @@ struct Request {
   std::string extra;
   Duration ttl = k_never;
   std::vector<std::string> tags;
+  Compression compression = Compression::none;
   bool standard_input = false;
   bool store_failures = false;
   bool require_cache = false;

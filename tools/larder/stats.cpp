@@ -77,6 +77,10 @@ std::string text(const Stats& stats, const std::string& directory, std::uint64_t
   line("Computed", fmt::format("{} in {}, {} failed", stats[Counter::computation], format_duration(stats.computed()),
                                stats[Counter::computation_failed]));
   line("Saved", fmt::format("{} of computing", format_duration(stats.saved())));
+  if (stats[Counter::compressed] > 0) {
+    line("Smaller", fmt::format("{}, by {}: compressed", counted(stats[Counter::compressed], "value", "values"),
+                                format_size(stats[Counter::compressed_saved_bytes])));
+  }
   if (const std::string not_kept = listed(stats, k_not_kept); !not_kept.empty()) line("Not kept", not_kept);
   if (stats[Counter::reinserted] > 0) {
     line("Written",
