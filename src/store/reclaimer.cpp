@@ -231,6 +231,7 @@ bool Reclaimer::move(const Segments::Pin& pin, std::uint32_t slot, std::vector<L
     parts.expires_ms = record->header.expires_ms;
     parts.cost_ns = record->cost_ns;
     parts.created_ms = record->created_ms;
+    parts.raw_bytes = record->raw_bytes;
     parts.key = record->key;
     parts.type = record->type;
     parts.begun = stamps.begun;

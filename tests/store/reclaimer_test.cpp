@@ -216,11 +216,11 @@ TEST(Compact, KeepsWhatARecordSays) {
   Process process(directory);
   const TagId tag = tag_id("t");
   const Stamps stamps{process.store->tags().moment(), {tag, tag_id("u")}};
-  ASSERT_EQ(put(process, Key{"k"}, "value", {"type", 17, 18, 1'000'000, stamps}), Put::stored);
+  ASSERT_EQ(put(process, Key{"k"}, "value", {"type", 17, 18, 1'000'000, stamps, 99}), Put::stored);
   ASSERT_EQ(process.put(Key{"dead"}, noise(10'000, 1)), Put::stored);
   process.store->remove(Key{"dead"});
   // As of then it has not expired; as of now it has, and would be left behind.
-  ASSERT_EQ(put(process, Key{"k"}, "value", {"type", 17, 18, k_no_expiry - 1, stamps}), Put::stored);
+  ASSERT_EQ(put(process, Key{"k"}, "value", {"type", 17, 18, k_no_expiry - 1, stamps, 99}), Put::stored);
   ASSERT_EQ(process.store->compact().records, 1u);
   const Lookup lookup = process.store->get(Key{"k"}, 0);
   ASSERT_TRUE(lookup.found);
@@ -230,6 +230,7 @@ TEST(Compact, KeepsWhatARecordSays) {
   EXPECT_EQ(lookup.found->meta.created_ms, 18);
   EXPECT_EQ(lookup.found->meta.expires_ms, k_no_expiry - 1);
   EXPECT_EQ(lookup.found->meta.stamps.tags, stamps.tags);
+  EXPECT_EQ(lookup.found->meta.raw_bytes, 99u);
   process.store->invalidate(tag);
   EXPECT_EQ(process.store->get(Key{"k"}, 0).miss, Miss::invalidated);
 }
