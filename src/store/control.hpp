@@ -7,6 +7,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <span>
 
 #include <larder/result.hpp>
@@ -74,8 +75,9 @@ class Control {
   // The last sequence that was given out.
   [[nodiscard]] std::uint64_t last_sequence() const noexcept { return page().sequence.load() - 1; }
 
-  // Whether a record of the key is on its way: it may be committed before a slot leads to it.
-  [[nodiscard]] bool publishing(const Digest& fingerprint) const noexcept;
+  // Whether a record of the key is on its way, in another segment than `except`: it may be committed before a slot
+  // leads to it.
+  [[nodiscard]] bool publishing(const Digest& fingerprint, std::optional<std::uint32_t> except = {}) const noexcept;
   // Whether the path still leads to this store: somebody may have deleted or replaced the directory.
   [[nodiscard]] Result<bool> in_place(const Paths& paths) const;
 

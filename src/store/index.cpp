@@ -163,8 +163,10 @@ Index::Published Index::publish(const Key& key, Location at, std::uint64_t seque
     if (!take_slot(key, pending, there, taken)) continue;
     os::reached("store.publish.pending");
     // From here on a rebuild finds this record, if not the older one.
-    const bool clearing = control_.page().clearing.load() != 0;
-    if (there.count != 0 || clearing) note_older(clearing || there.any_fresh());
+    // There may be an older one that no slot leads to: its slot was cleared, or its writer was killed before it had
+    // one.
+    const bool unseen = control_.page().clearing.load() != 0 || control_.publishing(key.fingerprint(), at.segment);
+    if (there.count != 0 || unseen) note_older(unseen || there.any_fresh());
     break;
   }
   std::uint64_t expected = pending;

@@ -7,13 +7,10 @@
 //     LARDER_TEST_SEED=7 …     the run of that seed alone, as a failure says it
 #include <gtest/gtest.h>
 
-#include <unistd.h>
-
 #include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
 #include <map>
 #include <random>
 #include <set>
@@ -22,6 +19,7 @@
 #include <larder/larder.hpp>
 
 #include "os/os.hpp"
+#include "support/machine.hpp"
 #include "support/refusals.hpp"
 #include "support/roles.hpp"
 #include "support/temporary_directory.hpp"
@@ -30,31 +28,18 @@
 namespace larder {
 namespace {
 
-namespace fs = std::filesystem;
 using test::Refusal;
 using test::Refusals;
 
 constexpr std::uint64_t k_keys = 12;
 constexpr std::size_t k_value_bytes_max = 100'000;
-constexpr std::size_t k_large_bytes = 300'000;   // a segment of its own
-constexpr std::streamoff k_boot_id_offset = 64;  // in v1/control, see docs/internals/store-format.md
+constexpr std::size_t k_large_bytes = 300'000;  // a segment of its own
 
 constexpr std::array k_calls = {
     os::Call::open,   os::Call::read, os::Call::write,          os::Call::allocate, os::Call::map,  os::Call::populate,
     os::Call::unlink, os::Call::list, os::Call::make_directory, os::Call::lock,     os::Call::sync, os::Call::rename,
 };
 constexpr std::array k_codes = {ENOSPC, EDQUOT, EIO, EMFILE, ENFILE, ENOMEM, EROFS, EACCES};
-
-fs::path fast_directory() {
-  const fs::path memory = "/dev/shm";
-  return ::access(memory.c_str(), W_OK) == 0 ? memory : fs::temp_directory_path();
-}
-
-void restart(const fs::path& directory) {
-  std::fstream file(directory / "v1" / "control", std::ios::in | std::ios::out | std::ios::binary);
-  file.seekp(k_boot_id_offset);
-  file.put(static_cast<char>(~std::to_integer<unsigned>(os::boot_id()[0])));
-}
 
 std::uint64_t faults(const Stats& stats) {
   return stats[Counter::fault_no_space] + stats[Counter::fault_io] + stats[Counter::fault_permission] +
@@ -77,7 +62,7 @@ std::string value_of(std::uint64_t key, std::uint64_t version) {
 
 class FaultRun {
  public:
-  explicit FaultRun(std::uint64_t seed) : seed_(seed), random_(seed), directory_(fast_directory()) {}
+  explicit FaultRun(std::uint64_t seed) : seed_(seed), random_(seed), directory_(test::fast_directory()) {}
 
   void live() {
     const std::uint64_t lives = 1 + any(3);
@@ -102,7 +87,7 @@ class FaultRun {
 
   void work(const std::vector<Refusal>& plan, bool from_the_start) {
     SCOPED_TRACE("LARDER_TEST_SEED=" + std::to_string(seed_));
-    if (any(3) == 0) restart(directory_.path() / "store");
+    if (any(3) == 0) test::restart(directory_.path() / "store");
     std::optional<Refusals> refusals;
     if (from_the_start) refusals.emplace(plan);
     Result<Cache> opened = Cache::open({.directory = directory_.path() / "store",

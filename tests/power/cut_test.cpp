@@ -16,16 +16,14 @@
 #include <algorithm>
 #include <array>
 #include <csignal>
-#include <cstddef>
 #include <cstdio>
-#include <fstream>
 #include <functional>
 #include <random>
 #include <sstream>
 
 #include "base/clock.hpp"
-#include "store/control.hpp"
 #include "store/store.hpp"
+#include "support/machine.hpp"
 #include "support/recorded_disk.hpp"
 #include "support/roles.hpp"
 #include "support/temporary_directory.hpp"
@@ -60,23 +58,6 @@ std::optional<TagId> tag_of(std::uint64_t key) {
 std::string value_of(std::uint64_t key, std::uint64_t version) {
   if (key == k_large_key) return test::value_of(key, version, k_value_bytes_max) + std::string(k_large_bytes, 'l');
   return test::value_of(key, version, k_value_bytes_max);
-}
-
-// Where the images of a disk are fast to make: a real disk is not what is tested here.
-fs::path fast_directory() {
-  const fs::path memory = "/dev/shm";
-  return ::access(memory.c_str(), W_OK) == 0 ? memory : fs::temp_directory_path();
-}
-
-// What a restart of the machine does: the boot is another one.
-void restart(const fs::path& directory) {
-  const fs::path control = Paths{directory}.control();
-  std::error_code missing;
-  if (fs::file_size(control, missing) < offsetof(ControlPage, boot_id) + sizeof(Uuid) || missing) return;
-  std::fstream file(control, std::ios::in | std::ios::out | std::ios::binary);
-  file.seekp(offsetof(ControlPage, boot_id));
-  file.put(static_cast<char>(~std::to_integer<unsigned>(os::boot_id()[0])));
-  if (!file.flush()) throw std::runtime_error("restart: " + control.string());
 }
 
 // What one opening of the store does.
@@ -211,7 +192,7 @@ class Run {
   }
 
   void live(int lives, int operations) {
-    base_ = std::make_unique<test::TemporaryDirectory>(fast_directory());
+    base_ = std::make_unique<test::TemporaryDirectory>(test::fast_directory());
     // Mostly the store is there and on disk. Else the power may go while it is being made.
     if (chance(3, 4)) Opening(base_->path(), durability_);
     for (life_ = 1; life_ <= lives && !::testing::Test::HasFailure(); ++life_) {
@@ -236,7 +217,7 @@ class Run {
     const auto open = [&](std::size_t i) { openings[i] = std::make_unique<Opening>(base_->path(), durability_); };
     const auto restart_machine = [&] {
       for (auto& opening : openings) opening.reset();
-      restart(base_->path());
+      test::restart(base_->path());
       for (auto& unsynced : unsynced_) unsynced.clear();  // nobody synced these; they may be lost from here on
     };
     const auto look = [&](const Opening& opening, std::uint64_t key) {
@@ -247,7 +228,7 @@ class Run {
           << history_.text(key);
       if (version > 0) history_.seen(key, static_cast<std::uint64_t>(version), now);
     };
-    restart(base_->path());
+    test::restart(base_->path());
     open(0);
     open(1);
     for (std::uint64_t key = 0; key < k_keys; ++key) look(*openings[0], key);
@@ -369,18 +350,18 @@ class Run {
           i % 2 == 0 || returns_.empty() ? static_cast<Moment>(1 + any(last)) : returns_[any(returns_.size())];
       for (std::uint32_t loss = 0; loss < RecordedDisk::k_losses; ++loss) {
         const std::uint64_t image_seed = random_();
-        auto image = std::make_unique<test::TemporaryDirectory>(fast_directory());
+        auto image = std::make_unique<test::TemporaryDirectory>(test::fast_directory());
         disk.make_image(at, static_cast<RecordedDisk::Loss>(loss), image_seed, image->path());
         check_image(image->path(), at, loss);
         if (i + 1 < cuts_ || loss != any(RecordedDisk::k_losses) || next) continue;
-        next = std::make_unique<test::TemporaryDirectory>(fast_directory());
+        next = std::make_unique<test::TemporaryDirectory>(test::fast_directory());
         disk.make_image(at, static_cast<RecordedDisk::Loss>(loss), image_seed, next->path());
         next_cut = at;
       }
     }
     for (auto& unsynced : unsynced_) unsynced.clear();
     if (!next) {
-      next = std::make_unique<test::TemporaryDirectory>(fast_directory());
+      next = std::make_unique<test::TemporaryDirectory>(test::fast_directory());
       disk.make_image(last, RecordedDisk::Loss::everything, 0, next->path());
       next_cut = last;
     }
@@ -392,7 +373,7 @@ class Run {
     ++images_;
     SCOPED_TRACE(where() + ", cut " + std::to_string(at) + ", loss " + std::to_string(loss));
     try {
-      restart(directory);
+      test::restart(directory);
       Opening opening(directory, durability_);
       for (std::uint64_t key = 0; key < k_keys; ++key) {
         const std::int64_t version = opening.version_found(key, versions_);

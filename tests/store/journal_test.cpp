@@ -128,6 +128,23 @@ TEST(Journal, WhatHidARecordIsSyncedByWhoChangesItsKeyNextIfWhoHidItDied) {
   }
 }
 
+TEST(Journal, WhatAKilledWriterCommittedWithoutASlotIsHiddenByWhatIsPutOverIt) {
+  const Directory directory;
+  Process process(directory);
+  ASSERT_EQ(process.put(Key{"other"}, "v"), Put::stored) << "so it has a segment of its own to append to";
+  die_at("store.append.committed", directory, [](Process& dying) { dying.put(Key{"k"}, "older"); });
+  const Syncs syncs;
+  ASSERT_EQ(process.put(Key{"k"}, "newer"), Put::stored);
+  process.store->sync();
+  EXPECT_GT(syncs.count(), 0);
+  process.store.reset();
+  // As if the power had taken the newer record.
+  std::filesystem::remove(segment_files(directory).front());
+  reboot(directory);
+  process.open();
+  EXPECT_EQ(process.get(Key{"k"}), std::nullopt);
+}
+
 TEST(Journal, RelaxedDurabilityWaitsForNothing) {
   const Directory directory;
   Process process(directory);
