@@ -162,9 +162,8 @@ Index::Published Index::publish(const Key& key, Location at, std::uint64_t seque
     }
     if (!take_slot(key, pending, there, taken)) continue;
     os::reached("store.publish.pending");
-    // From here on a rebuild finds this record, if not the older one.
-    // There may be an older one that no slot leads to: its slot was cleared, or its writer was killed before it had
-    // one.
+    // From here on a rebuild finds this record, if not the older one. There may also be one that no slot leads to: its
+    // slot was cleared, or its writer was killed before it had one.
     const bool unseen = control_.page().clearing.load() != 0 || control_.publishing(key.fingerprint(), at.segment);
     if (there.count != 0 || unseen) note_older(unseen || there.any_fresh());
     break;
@@ -355,8 +354,12 @@ Index::ToRemove Index::begin_removal(const Key& key) {
   os::reached("store.remove.stamped");
   // Slots first: where one is cleared while this looks, it was noted before that its record is gone.
   Matches found = matches(key.fingerprint(), key.canonical());
-  if (control_.publishing(key.fingerprint()) || control_.page().clearing.load() != 0)
+  // What cannot be read now may be the key's newest record, and be read a moment later.
+  const bool unread =
+      std::ranges::any_of(found.all(), [](const Match& match) { return match.fresh && match.sequence == 0; });
+  if (unread || control_.publishing(key.fingerprint()) || control_.page().clearing.load() != 0) {
     return {control_.last_sequence(), true, stamp};
+  }
   return {found.count == 0 ? 0 : found.all().back().sequence, found.any_fresh(), stamp};
 }
 

@@ -35,6 +35,24 @@ TEST(Removal, OfKeysThatAreNotThereIsNotNoted) {
   EXPECT_EQ(noted(directory), noted_by_clear);
 }
 
+TEST(Removal, OfARecordThatCannotBeReadAtFirstIsOneAllTheSame) {
+  const Directory directory;
+  Process process(directory);
+  ASSERT_EQ(process.put(Key{"k"}, "v"), Put::stored);
+  process.reopen();
+  {
+    Twin twin;
+    int maps = 0;
+    twin.refuse = [&](os::Call call, const std::string&) { return call == os::Call::map && maps++ == 0 ? ENOMEM : 0; };
+    process.store->remove(Key{"k"});
+    ASSERT_GT(maps, 0);
+  }
+  EXPECT_EQ(process.get(Key{"k"}), std::nullopt);
+  after_restart(directory, {&process});
+  process.open();
+  EXPECT_EQ(process.get(Key{"k"}), std::nullopt);
+}
+
 TEST(Removal, OfAKeyThatWasEvictedFromTheIndexHoldsAfterARestart) {
   const Directory directory;
   Process first(directory);
