@@ -84,7 +84,7 @@ Index::Lookup Index::find_once(const Key& key, const Buckets& buckets, std::span
         case Read::found:
           break;
         case Read::damaged:
-          drop_place(slot, word);
+          drop_damaged(slot, word);
           result.miss = Miss::damaged;
           continue;
         case Read::refused:
@@ -100,6 +100,12 @@ Index::Lookup Index::find_once(const Key& key, const Buckets& buckets, std::span
       }
       if (hit.record.offset == result.hit->record.offset && hit.pin.id() == result.hit->pin.id()) {
         Slots::drop(*hit.slot, hit.word);  // displaced by somebody who is not done, or died
+        continue;
+      }
+      if (hit.record.header.sequence == result.hit->record.header.sequence) {
+        // A record that was displaced while it was moved, and its copy: the one in the older segment is about to go.
+        if (hit.pin.id() > result.hit->pin.id()) std::swap(*result.hit, hit);
+        drop_damaged(*hit.slot, hit.word);
         continue;
       }
       // Who published the newer one has not cleared the older one yet, or died: nobody is to remember the
@@ -343,7 +349,7 @@ bool Index::fresh(const RecordView& record) const {
   return record.header.expires_ms > base::wall_ms() && (record.stamps.empty() || tags_.current(stamps_of(record)));
 }
 
-void Index::drop_place(Slot& slot, std::uint64_t word) {
+void Index::drop_damaged(Slot& slot, std::uint64_t word) {
   // It may be whole again another time, and its key be removed before that.
   journal_.note_record(slot_location(word));
   Slots::drop(slot, word);

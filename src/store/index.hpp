@@ -98,8 +98,8 @@ class Index {
   // True if there was a published one.
   bool end_removal(const Key& key, std::uint64_t sequence);
   [[nodiscard]] Slots& slots() noexcept { return slots_; }
-  // Clears a slot that leads to no readable record.
-  void drop_place(Slot& slot, std::uint64_t word);
+  // Clears a slot that leads to no readable record, or to one of which another slot leads to a copy.
+  void drop_damaged(Slot& slot, std::uint64_t word);
   // Clears a slot that leads to a record of that sequence, for another reason than a change of the key.
   void forget(Slot& slot, std::uint64_t word, const Digest& fingerprint, std::uint64_t sequence);
   // Whether the record is not known to be out of date.

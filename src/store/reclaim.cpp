@@ -214,11 +214,15 @@ void Space::spare_victim(std::uint32_t slot) {
 }
 
 void Space::free_victim(std::uint32_t slot) {
-  // Without the budget lock: for this, nobody is to wait.
+  {
+    const Budget budget(*this);
+    if (!budget) return drop_lease(slot);
+    mark_retired(slot);
+  }
+  // Without the budget lock: for this, nobody is to wait. The lease keeps others from finishing it meanwhile.
   clear_slots_of(slot);
   os::reached("store.reclaim.cleared");
   const Budget budget(*this);
-  if (budget) mark_retired(slot);
   drop_lease(slot);
   if (budget) finish_cleared(slot);
 }
@@ -279,7 +283,10 @@ void Space::finish_retired() {
   sweep_half_made();
   for (std::uint32_t slot = 0; slot < control_.segments().size(); ++slot) {
     const SegmentState state = control_.segment(slot).state.load(std::memory_order_relaxed);
-    if (state == SegmentState::retired || state == SegmentState::unlinked) finish(slot);
+    if (state == SegmentState::unlinked) finish(slot);
+    if (state != SegmentState::retired || !take_lease(slot)) continue;
+    finish(slot);
+    drop_lease(slot);
   }
 }
 

@@ -84,8 +84,8 @@ class Space {
   bool lease_victim(std::uint32_t slot, std::uint64_t id);
   // Gives that lease back, the segment staying as it is.
   void spare_victim(std::uint32_t slot);
-  // Clears what slots still lead to the victim, frees it, and gives the lease back. REQUIRES: it is a leased victim,
-  // that this process does not pin, and the journal knows that its records are gone.
+  // Retires the victim, clears what slots still lead to it, frees it, and gives the lease back. REQUIRES: it is a
+  // leased victim, that this process does not pin, and the journal knows that its records are gone.
   void free_victim(std::uint32_t slot);
 
   // What is kept free ahead of need.

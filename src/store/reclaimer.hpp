@@ -6,7 +6,7 @@
 //   1  lease the victim: nobody else appends to it, retires it or frees it
 //   2  seal it, and note in the journal that its records are gone: a rebuild shall not find any of them twice
 //   3  for each record to keep: verify its value; append it with its old sequence; lead its slot to the copy
-//   4  clear the slots that still lead to the victim, retire it, unlink it, free it
+//   4  retire the victim, clear the slots that still lead to it, unlink it, free it
 //
 // Killed anywhere, the slots say which records were moved, and another reclaimer does the rest; what was not moved is
 // found until the machine restarts. A record keeps its sequence, so that whatever removes or replaces the key up to it

@@ -81,10 +81,12 @@ Slots::Lead Slots::published(const Digest& fingerprint, Location at) const noexc
 }
 
 bool Slots::move(const Digest& fingerprint, Location from, Location to) const noexcept {
-  const Lead lead = published(fingerprint, from);
   const std::uint64_t copy = pack_slot(fingerprint, to) | k_slot_verified;
-  return lead.slot != nullptr &&
-         replace(*lead.slot, lead.word, [copy](std::uint64_t now) { return copy | (halve_hits(now) & k_slot_hits); });
+  const auto led_to_copy = [copy](std::uint64_t now) { return copy | (halve_hits(now) & k_slot_hits); };
+  // Again if it was displaced meanwhile.
+  Lead lead = published(fingerprint, from);
+  while (lead.slot != nullptr && !replace(*lead.slot, lead.word, led_to_copy)) lead = published(fingerprint, from);
+  return lead.slot != nullptr;
 }
 
 void Slots::forget(const Digest& fingerprint, Location at) noexcept {
