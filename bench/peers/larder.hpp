@@ -27,7 +27,12 @@ class Larder {
 
   void put(const Key& key, Bytes value) {
     const auto outcome = cache_.put<Bytes>(key.key, Borrowed{value});
-    if (outcome.in_store != larder::PutOutcome::Store::written) throw std::runtime_error("larder: the put was refused");
+    // Superseded: keys share change counters, so while this process waited for a processor, other processes' puts of
+    // other keys may have changed both of this one's. The record was written all the same, and is not found.
+    if (outcome.in_store != larder::PutOutcome::Store::written &&
+        outcome.in_store != larder::PutOutcome::Store::superseded) {
+      throw std::runtime_error("larder: the put was refused");
+    }
   }
 
   template <class Read>
