@@ -209,6 +209,25 @@ void random_bytes(std::span<std::byte> bytes);
 [[nodiscard]] std::uint64_t memory_bytes();  // of the machine, or of the cgroup where that is less
 [[nodiscard]] pid_t process_id() noexcept;
 
+// The files below a directory that a process maps, deleted ones included; each of them once.
+struct MappedFile {
+  std::string path;
+  std::uint64_t bytes = 0;  // of the mapping
+  bool deleted = false;
+};
+struct Mapper {
+  pid_t pid = 0;
+  std::string command;  // its name, as the system keeps it: 15 bytes at most
+  std::vector<MappedFile> files;
+};
+struct Mappers {
+  std::vector<Mapper> processes;
+  std::size_t unreadable = 0;  // processes that this one may not look into
+};
+// Takes some milliseconds on a machine with many processes. Those in whose view of the file system the directory has
+// another name (containers) are not seen. REQUIRES: an absolute path without links.
+[[nodiscard]] Mappers mappers(const std::filesystem::path& directory);
+
 // --- fork ---
 
 // Grows by one in a child of fork(). An object that remembers the number it was made under knows
