@@ -37,7 +37,8 @@ struct Store::Body {
   std::atomic<Journal::Position> due{0};  // what puts have noted
   std::atomic<std::uint64_t> retired_seen{0};
   std::atomic<std::uint64_t> cramped_seen{0};
-  std::atomic<bool> displaced{false};  // the directory is no longer this store's
+  std::atomic<bool> displaced{false};           // the directory is no longer this store's
+  std::atomic<std::int64_t> holders_due_ns{0};  // when it may be told again who holds the room
 
   // Lets go of what others have retired since this was last asked: they wait for its room.
   void notice_retired() {
@@ -56,6 +57,8 @@ struct Store::Body {
   };
   Forgotten forget(const Key& key);
   Lookup answer(Index::Hit hit);
+  // Tells who holds the room that a value was refused for, once in a while. REQUIRES: the caller holds no lock.
+  void tell_of_holders();
   // Whether the value is whole. An error if the system refuses to bring it in.
   Result<bool> verify_view(const Index::Hit& hit);
 };

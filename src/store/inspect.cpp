@@ -157,6 +157,15 @@ Result<Verified> verify(const std::filesystem::path& directory,
   return result;
 }
 
+Result<Holders> holders(const std::filesystem::path& directory) {
+  std::error_code failed;
+  const Paths paths{std::filesystem::canonical(directory, failed)};
+  if (failed) return os::error(failed.value(), "resolve", directory.string());
+  const Result<Control> control = open_control(paths);
+  if (!control) return control.error();
+  return find_holders(paths, *control);
+}
+
 Result<std::vector<std::string>> check(const std::filesystem::path& directory) {
   const Paths paths{directory};
   const Result<Control> control = open_control(paths);

@@ -15,6 +15,8 @@
 
 #include <larder/result.hpp>
 
+#include "store/pins.hpp"
+
 namespace larder::store {
 
 struct Damage {
@@ -46,6 +48,9 @@ struct Verified {
 // a known format.
 Result<Verified> verify(const std::filesystem::path& directory,
                         const std::function<void(std::uint64_t done, std::uint64_t all)>& progress = {});
+
+// Which processes map segments of the store. Fails as verify() does.
+Result<Holders> holders(const std::filesystem::path& directory);
 
 // What contradicts itself in the control file and the index, one line each; nothing if all is well. Slots
 // may contradict segments while the store is in use. Fails as verify() does.

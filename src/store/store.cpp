@@ -2,10 +2,13 @@
 
 #include <cstring>
 
+#include <larder/units.hpp>
+
 #include "base/atomic.hpp"
 #include "base/bits.hpp"
 #include "base/clock.hpp"
 #include "store/body.hpp"
+#include "store/pins.hpp"
 
 namespace larder::store {
 
@@ -16,6 +19,9 @@ constexpr std::uint64_t k_populate_bytes_max = std::uint64_t{4} << 20;
 
 // How long an append lease is kept without writing.
 constexpr std::int64_t k_append_idle_ns = 1'000'000'000;
+
+// To find out who holds the room, all processes of the machine are looked at.
+constexpr std::int64_t k_holders_pause_ns = 60'000'000'000;
 
 Meta meta_of(const RecordView& record) {
   return {std::string(record.type), record.cost_ns,    record.created_ms,
@@ -178,7 +184,19 @@ Put Store::put(const Key& key, const Meta& meta, std::span<const Bytes> value, s
   base::raise(body_->due, noted);
   // The older value must not stand for the newer one that was refused.
   if (put == Put::too_large || put == Put::no_room || put == Put::fault) body_->forget(key);
+  if (put == Put::no_room) body_->tell_of_holders();
   return put;
+}
+
+void Store::Body::tell_of_holders() {
+  if (!trouble.heard()) return;
+  const std::int64_t now_ns = base::monotonic_ns();
+  std::int64_t due_ns = holders_due_ns.load();
+  if (now_ns < due_ns || !holders_due_ns.compare_exchange_strong(due_ns, now_ns + k_holders_pause_ns)) return;
+  trouble.tell({Counter::not_stored_no_room, "no room in " + files.paths.root.string() + " below its limit of " +
+                                                 format_size(files.control.page().limit.load()) + ": " +
+                                                 describe(find_holders(files.paths, files.control)) +
+                                                 "; what they hold they let go when their handles are destroyed"});
 }
 
 void Store::sync() {

@@ -11,8 +11,9 @@
 //       limit plus one segment. Not counted is what nobody but a forked child maps.
 //   (3) What the system refuses, or a disk damages, is never thrown: it is a miss or a refusal with a reason,
 //       counted, and told to `on_event`, which must not throw, once per reason and file. Only std::bad_alloc
-//       is thrown. Counted here: stored, stored_bytes, segments_reclaimed, index_evicted, rebuilt and the
-//       fault_* counters; what a lookup or a refused put comes to is counted by the caller.
+//       is thrown. Who holds the room that a put was refused for is told at most once a minute. Counted here: stored,
+//       stored_bytes, segments_reclaimed, index_evicted, rebuilt and the fault_* counters; what a lookup or a refused
+//       put comes to is counted by the caller.
 //
 // Thread-safe. After fork() the child may read and destroy the values it holds, and nothing else; it has
 // none of its parent's leases and pins.

@@ -29,6 +29,11 @@ class Trouble {
   void note(const Error& error, const std::string& file);
   void count(Counter counter, std::uint64_t amount = 1) noexcept { counters_.add(counter, amount); }
 
+  // Whether anybody listens.
+  [[nodiscard]] bool heard() const noexcept { return on_event_ != nullptr; }
+  // Calls the listener, also if he was told before: for what is counted elsewhere. REQUIRES: the caller holds no lock,
+  // and heard().
+  void tell(const Event& event) { on_event_(event); }
   // Calls the listener for what was noted since. REQUIRES: the caller holds no lock.
   void tell() {
     if (untold_.load(std::memory_order_relaxed)) tell_now();
