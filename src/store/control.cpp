@@ -1,6 +1,7 @@
 #include "store/control.hpp"
 
 #include <fcntl.h>
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <cstring>
@@ -17,6 +18,25 @@ Error damaged(const std::filesystem::path& path, const char* what) {
 
 Result<os::File> open_for(const std::filesystem::path& path, os::Mapping::Access access) {
   return os::File::open(path, access == os::Mapping::Access::read ? O_RDONLY : O_RDWR);
+}
+
+Error made_by_newer(const Paths& paths, const std::string& how) {
+  return {Errc::incompatible_format, "the store in " + paths.root.string() + " was made by a newer larder: " + how,
+          "use that larder, or another directory"};
+}
+
+// The directory of a newer format in a directory that has none of ours; empty if that is not so.
+Result<std::string> newer_alone(const Paths& paths) {
+  const Result<std::vector<std::string>> names = os::list(paths.root);
+  if (!names && names.error().code() == Errc::not_found) return std::string();
+  if (!names) return names.error();
+  const auto is_version = [](const std::string& name) {
+    return name.size() > 1 && name[0] == 'v' &&
+           std::ranges::all_of(name.substr(1), [](char c) { return c >= '0' && c <= '9'; });
+  };
+  const auto found = std::ranges::find_if(*names, is_version);
+  const bool ours = std::ranges::find(*names, paths.v1().filename().string()) != names->end();
+  return found == names->end() || ours ? std::string() : *found;
 }
 
 std::span<TagTable::Counter> generations_in(std::byte* gen, const Geometry& geometry) noexcept {
@@ -90,7 +110,12 @@ Result<void> grow_index(const Paths& paths, const IndexShape& shape) {
 
 Result<Control::Found> Control::look(const Paths& paths) {
   Result<os::File> file = os::File::open(paths.control(), O_RDONLY);
-  if (!file && file.error().code() == Errc::not_found) return Found::damaged;
+  if (!file && file.error().code() == Errc::not_found) {
+    const Result<std::string> newer = newer_alone(paths);
+    if (!newer) return newer.error();
+    if (!newer->empty()) return made_by_newer(paths, "it has " + *newer + ", and this one knows v1");
+    return Found::damaged;
+  }
   if (!file) return file.error();
   alignas(ControlPage) std::array<std::byte, sizeof(ControlPage)> bytes{};
   const Result<std::size_t> got = file->read_at(0, bytes);
@@ -99,7 +124,18 @@ Result<Control::Found> Control::look(const Paths& paths) {
   if (*got < bytes.size() || page.magic != k_control_magic || page.checksum != control_checksum(page)) {
     return Found::damaged;
   }
-  if (page.format != k_format || page.features != 0) return Found::foreign;
+  const std::string formats =
+      "its format is " + std::to_string(page.format) + ", and this one knows " + std::to_string(k_format);
+  if (page.format > k_format) return made_by_newer(paths, formats);
+  if (page.format < k_format) {
+    return Error(Errc::incompatible_format,
+                 "the store in " + paths.root.string() + " was made by an older larder: " + formats,
+                 "use that larder, or another directory, or rm -r " + paths.v1().string() +
+                     " (what it holds is computed again)");
+  }
+  if (page.features != 0) {
+    return made_by_newer(paths, "this one does not know its features " + std::to_string(page.features));
+  }
   const Geometry geometry{page.segment_bytes, page.segment_slots, page.index_buckets_log2, page.gen_log2,
                           page.journal_log2};
   const Result<std::uint64_t> size = file->size();

@@ -43,9 +43,10 @@ struct Paths {
 // The mapped control file.
 class Control {
  public:
-  enum class Found { whole, damaged, foreign };  // foreign: of a format this release does not know
+  enum class Found { whole, damaged };
 
-  // Looks at the file without changing it. `damaged` includes: not there.
+  // Looks at the file without changing anything. `damaged` includes: not there. Errc::incompatible_format, with the
+  // cure, if the store is of a format or uses features that this release does not know.
   static Result<Found> look(const Paths& paths);
   // Makes the file for a new store, replacing one that is there. The last step makes it valid.
   static Result<Control> create(const Paths& paths, const Geometry& geometry, std::uint64_t limit);

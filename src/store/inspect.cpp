@@ -18,9 +18,6 @@ bool alive(SegmentState state) noexcept {
 Result<Control> open_control(const Paths& paths) {
   const Result<Control::Found> found = Control::look(paths);
   if (!found) return found.error();
-  if (*found == Control::Found::foreign) {
-    return Error(Errc::incompatible_format, "the store in " + paths.root.string() + " was made by a newer larder");
-  }
   if (*found == Control::Found::damaged)
     return Error(Errc::no_store, "there is no whole store in " + paths.root.string());
   return Control::open(paths, os::Mapping::Access::read);

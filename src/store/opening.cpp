@@ -85,17 +85,6 @@ Result<void> check_place(const Place& place, const os::Audience& audience) {
   return audience.group ? check_shared(place, *found, *audience.group) : check_private(place, *found);
 }
 
-// A store that a newer larder made, and none of ours.
-Result<bool> only_newer(const std::filesystem::path& directory) {
-  const Result<std::vector<std::string>> names = os::list(directory);
-  if (!names) return names.error();
-  const auto is_version = [](const std::string& name) {
-    return name.size() > 1 && name[0] == 'v' &&
-           std::ranges::all_of(name.substr(1), [](char c) { return c >= '0' && c <= '9'; });
-  };
-  return std::ranges::any_of(*names, is_version) && std::ranges::find(*names, "v1") == names->end();
-}
-
 Result<void> delete_all(const Paths& paths) {
   if (Result<void> gone = os::unlink(paths.control()); !gone) return gone;
   os::reached("store.create.control_gone");
@@ -304,10 +293,6 @@ void delete_old_files(const Opened& store, Trouble& trouble) {
 Result<void> open_locked(const StoreOptions& options, Opened& store, Trouble& trouble) {
   const Result<Control::Found> found = Control::look(store.paths);
   if (!found) return found.error();
-  if (*found == Control::Found::foreign) {
-    return Error(Errc::incompatible_format, "the store in " + store.paths.root.string() + " was made by a newer larder",
-                 "use that larder, or another directory");
-  }
   bool alone = true;
   bool adopted = false;
   if (*found == Control::Found::whole) {
@@ -349,11 +334,10 @@ Result<Opened> open_files(const StoreOptions& options, Trouble& trouble) {
   if (failed) return os::error(failed.value(), "resolve", options.directory.string());
   if (Result<void> checked = check_file_system(store.paths.root); !checked) return checked.error();
   if (Result<void> checked = check_place({store.paths.root, true}, audience); !checked) return checked.error();
-  const Result<bool> newer = only_newer(store.paths.root);
-  if (!newer) return newer.error();
-  if (*newer) {
-    return Error(Errc::incompatible_format, "the store in " + store.paths.root.string() + " was made by a newer larder",
-                 "use that larder, or another directory");
+  // Before anything is made: a store of another format stays as it is.
+  if (const Result<Control::Found> known = Control::look(store.paths);
+      !known && known.error().code() == Errc::incompatible_format) {
+    return known.error();
   }
   for (const auto& directory : {store.paths.v1(), store.paths.segments(), store.paths.locks()}) {
     if (Result<void> made = os::make_directories(directory, audience); !made) return made.error();
