@@ -5,6 +5,7 @@
 
 #include "store/control.hpp"
 #include "store/journal.hpp"
+#include "store/locks.hpp"
 #include "store/slots.hpp"
 
 namespace larder::store {
@@ -108,22 +109,35 @@ Result<Verified> verify(const std::filesystem::path& directory,
     }
     if (!segment) {
       if (vanished()) continue;
-      result.damaged.push_back({file, 0, segment.error().what(), {}});
+      result.damaged.push_back({Damage::Of::segment, file, 0, segment.error().what(), {}, id});
       correct([&](Beliefs& wrong) { wrong.slots.distrust_from({slot, 0}); });
       continue;
     }
     SegmentInfo info{file, id, entry.reserved.load(), 0, entry.state.load() == SegmentState::sealed};
+    const auto rest_is_damaged = [&](std::uint64_t offset, const char* what) {
+      if (beliefs && !beliefs->slots.lead_from({slot, offset})) {
+        ++result.harmless;
+      } else {
+        result.damaged.push_back({Damage::Of::rest, file, offset, what, {}, id});
+      }
+    };
     if (!valid_segment_header(segment->bytes, control->page().uuid, id)) {
-      result.damaged.push_back({file, 0, "the segment's header is damaged", {}});
+      rest_is_damaged(0, "the segment's header is damaged; a restart loses what is in it");
     }
     const std::uint64_t end = walk_records(segment->bytes, segment->seed, [&](const RecordView& record) {
       result.bytes += record.end - record.offset;
       const bool is_footer = record.header.kind == Kind::footer;
       if (!is_footer) ++info.records;
       if (!whole(*segment, record, file)) {
-        result.damaged.push_back({file, record.offset, "the value does not match its checksums", key_text(record)});
-        if (!is_footer) {
+        // A footer is nothing that is looked for: a rebuild reads the records instead.
+        const bool looked_for =
+            !is_footer && (!beliefs || beliefs->slots.lead_to(record.header.fingerprint, {slot, record.offset}));
+        if (!looked_for) {
+          ++result.harmless;
+        } else {
           ++result.damaged_records;
+          result.damaged.push_back({Damage::Of::value, file, record.offset, "the value does not match its checksums",
+                                    key_text(record), id, record.header.sequence, record.header.fingerprint});
           correct([&](Beliefs& wrong) {
             // In this order: who asks because the key is outdated has to check the value.
             wrong.slots.distrust(record.header.fingerprint, {slot, record.offset});
@@ -134,7 +148,7 @@ Result<Verified> verify(const std::filesystem::path& directory,
       if (progress) progress(done + record.end, all);
     });
     if (end != committed) {
-      result.damaged.push_back({file, end, "no valid record; what follows is not reached", {}});
+      rest_is_damaged(end, "no valid record; what follows is not reached");
       correct([&](Beliefs& wrong) { wrong.slots.distrust_from({slot, end}); });
     }
     result.records += info.records;
@@ -146,10 +160,8 @@ Result<Verified> verify(const std::filesystem::path& directory,
   const std::uint64_t journal = control->page().journal_number.load();
   const bool whole_journal = Journal::read(paths, *control, journal, control->geometry().journal_entries()).whole;
   if (!whole_journal && control->page().journal_number.load() == journal) {
-    result.damaged.push_back({paths.journal(journal).string(),
-                              0,
-                              "the journal is damaged; after the next restart nothing that is stored now is found",
-                              {}});
+    result.damaged.push_back({Damage::Of::journal, paths.journal(journal).string(), 0,
+                              "the journal is damaged; after the next restart nothing that is stored now is found"});
   }
   return result;
 }
@@ -163,17 +175,45 @@ Result<Holders> holders(const std::filesystem::path& directory) {
   return find_holders(paths, *control);
 }
 
-Result<std::vector<std::string>> check(const std::filesystem::path& directory) {
+Result<Survey> survey(const std::filesystem::path& directory) {
   const Paths paths{directory};
   const Result<Control> control = open_control(paths);
   if (!control) return control.error();
   const ControlPage& page = control->page();
+  Survey survey;
+  Result<os::Mapping> index = map_index(paths, control->index(), os::Mapping::Access::read);
+  if (!index) return index.error();
+  const Slots slots(*std::move(index), page.index);
+  survey.slots = slots.all().size();
+  survey.slots_taken = static_cast<std::uint64_t>(
+      std::ranges::count_if(slots.all(), [](const Slot& slot) { return slot.load(std::memory_order_relaxed) != 0; }));
+  survey.journal_places = control->geometry().journal_entries();
+  survey.journal_taken = page.journal_used.load();
+  const Result<std::vector<std::string>> locks = os::list(paths.locks());
+  if (!locks) return locks.error();
+  constexpr std::uint64_t k_lock_files = k_lease_files + k_pin_files + 1;
+  survey.lock_files_missing = k_lock_files - std::min<std::uint64_t>(k_lock_files, locks->size());
+  const Result<std::vector<std::string>> names = os::list(paths.segments());
+  if (!names) return names.error();
+  for (const std::string& name : *names) {
+    // A file is there for as long as its entry has its number, never longer.
+    const std::optional<std::uint64_t> id = segment_id_of(name);
+    const bool listed = id && std::ranges::any_of(control->segments(), [&](const SegmentEntry& entry) {
+                          return *id != 0 && entry.id.load() == *id;
+                        });
+    if (!listed) survey.strays.push_back((paths.segments() / name).string());
+  }
+  return survey;
+}
+
+namespace {
+
+std::vector<std::string> contradictions_of_table(const Control& control) {
+  const ControlPage& page = control.page();
   std::vector<std::string> wrong;
-  std::uint64_t bytes = control->overhead_bytes();
-  for (std::uint32_t slot = 0; slot < control->segments().size(); ++slot) {
-    const SegmentEntry& entry = control->segment(slot);
+  for (std::uint32_t slot = 0; slot < control.segments().size(); ++slot) {
+    const SegmentEntry& entry = control.segment(slot);
     const std::string name = "segment slot " + std::to_string(slot);
-    bytes += entry.reserved.load();
     if (static_cast<std::uint32_t>(entry.state.load()) > static_cast<std::uint32_t>(SegmentState::unlinked)) {
       wrong.push_back(name + " has an unknown state");
     }
@@ -183,6 +223,25 @@ Result<std::vector<std::string>> check(const std::filesystem::path& directory) {
     if (entry.committed.load() > entry.reserved.load()) wrong.push_back(name + " is longer than what it is charged");
     if (entry.last_sequence.load() >= page.sequence.load()) wrong.push_back(name + " has records from the future");
   }
+  return wrong;
+}
+
+}  // namespace
+
+Result<std::vector<std::string>> check_table(const std::filesystem::path& directory) {
+  const Result<Control> control = open_control({directory});
+  if (!control) return control.error();
+  return contradictions_of_table(*control);
+}
+
+Result<std::vector<std::string>> check(const std::filesystem::path& directory) {
+  const Paths paths{directory};
+  const Result<Control> control = open_control(paths);
+  if (!control) return control.error();
+  const ControlPage& page = control->page();
+  std::vector<std::string> wrong = contradictions_of_table(*control);
+  std::uint64_t bytes = control->overhead_bytes();
+  for (const SegmentEntry& entry : control->segments()) bytes += entry.reserved.load();
   if (bytes > page.limit.load()) {
     wrong.push_back(std::to_string(bytes) + " bytes are charged, beyond the limit of " +
                     std::to_string(page.limit.load()));

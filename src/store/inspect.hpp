@@ -10,20 +10,33 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include <larder/digest.hpp>
 #include <larder/result.hpp>
 
 #include "store/pins.hpp"
 
 namespace larder::store {
 
+// Damage by which something is lost, now or after a restart.
 struct Damage {
+  enum class Of : std::uint8_t {
+    value,    // of one record: its entry is lost
+    rest,     // of a segment, from `offset` on: what slots lead to there may be whole, but a restart loses it
+    segment,  // it cannot be read at all
+    journal,
+  };
+  Of of;
   std::string file;
   std::uint64_t offset = 0;
   std::string what;
-  std::string key;  // its text, where it can be read
+  std::string key = {};                    // its text, where it can be read
+  std::uint64_t segment = 0;               // its id; 0 for the journal
+  std::uint64_t sequence = 0;              // of the record
+  std::optional<Digest> fingerprint = {};  // of the record
 };
 
 struct SegmentInfo {
@@ -40,7 +53,8 @@ struct Verified {
   std::uint64_t bytes = 0;            // of all records that were read
   std::vector<SegmentInfo> segments;
   std::vector<Damage> damaged;
-  std::string unmarked;  // why lookups could not be told of damage; empty if they were, or there is none
+  std::uint64_t harmless = 0;  // places that are damaged, but nothing is looked for there any more
+  std::string unmarked;        // why lookups could not be told of damage; empty if they were, or there is none
 };
 
 // Reads every record of the store and checks every byte of it; lookups miss what is damaged. `progress` is called with
@@ -52,8 +66,22 @@ Result<Verified> verify(const std::filesystem::path& directory,
 // Which processes map segments of the store. Fails as verify() does.
 Result<Holders> holders(const std::filesystem::path& directory);
 
+// How full the parts of a store are, and what lies about in it.
+struct Survey {
+  std::uint64_t slots = 0;  // of the index
+  std::uint64_t slots_taken = 0;
+  std::uint64_t journal_places = 0;
+  std::uint64_t journal_taken = 0;
+  std::uint64_t lock_files_missing = 0;
+  std::vector<std::string> strays;  // files in `seg` that belong to nothing, half made ones among them
+};
+// Fails as verify() does.
+Result<Survey> survey(const std::filesystem::path& directory);
+
 // What contradicts itself in the control file and the index, one line each; nothing if all is well. Slots
 // may contradict segments while the store is in use. Fails as verify() does.
 Result<std::vector<std::string>> check(const std::filesystem::path& directory);
+// Of these what does not depend on the index.
+Result<std::vector<std::string>> check_table(const std::filesystem::path& directory);
 
 }  // namespace larder::store

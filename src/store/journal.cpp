@@ -371,6 +371,27 @@ void Journal::compact() {
   if (!done) trouble_.note(done.error(), paths_.journal(control_.page().journal_number.load()).string());
 }
 
+Journal::Contents Journal::contents() const {
+  while (true) {
+    const std::uint64_t number = control_.page().journal_number.load();
+    Contents contents = read(paths_, control_, number, control_.geometry().journal_entries());
+    if (control_.page().journal_number.load() == number) return contents;
+  }
+}
+
+bool Journal::renew(std::vector<JournalEntry> entries) {
+  const Lock lock(*this);
+  Result<void> renewed = lock.result();
+  if (renewed) {
+    const Contents old = read(paths_, control_, number_, control_.page().journal_used.load());
+    entries.insert(entries.end(), old.entries.begin(), old.entries.end());
+    shorten(entries, control_.geometry().journal_entries() / 2, control_.last_sequence());
+    renewed = replace(entries);
+  }
+  if (!renewed) trouble_.note(renewed.error(), paths_.journal(control_.page().journal_number.load()).string());
+  return renewed.has_value();
+}
+
 void Journal::maintain() {
   const std::uint64_t used = control_.page().journal_used.load();
   {

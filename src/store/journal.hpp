@@ -110,6 +110,11 @@ class Journal {
     std::vector<JournalEntry> entries;
     bool whole = false;
   };
+  // What the file in force holds.
+  [[nodiscard]] Contents contents() const;
+  // Puts a new file in force, with these entries and with what can be read of the old one. False, and told, if it could
+  // not be made.
+  bool renew(std::vector<JournalEntry> entries);
   // The first places of one file, and all files that are there: after a kill there may be two.
   static Contents read(const Paths& paths, const Control& control, std::uint64_t number, std::uint64_t places);
   static Result<Contents> read_all(const Paths& paths, const Control& control);

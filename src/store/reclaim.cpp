@@ -448,6 +448,64 @@ void Space::grow_index() {
   control_.page().index.store(twice.word());
 }
 
+bool Space::free_empty(std::uint32_t slot, std::uint64_t id) {
+  const Budget budget(*this);
+  if (!budget || !take_lease(slot)) return false;
+  const SegmentEntry& entry = control_.segment(slot);
+  const bool empty = entry.id.load() == id && alive(entry.state.load()) && !index_.slots().lead_from({slot, 0});
+  if (empty) retire(slot);
+  drop_lease(slot);
+  if (empty) finish(slot);
+  return empty;
+}
+
+std::uint64_t Space::clear_stale_slots() {
+  // Under the budget lock no segment begins to live: a slot that leads to none is not about to lead to one.
+  const Budget budget(*this);
+  if (!budget) return 0;
+  finish_retired();
+  std::uint64_t count = 0;
+  for (Slot& slot : index_.slots().all()) {
+    const std::uint64_t word = slot.load();
+    const std::uint32_t segment = slot_location(word).segment;
+    if (word == 0 || (segment < control_.segments().size() && alive(control_.segment(segment).state.load()))) continue;
+    Slots::drop(slot, word);
+    ++count;
+  }
+  return count;
+}
+
+Space::Strays Space::delete_strays() {
+  Strays strays;
+  // Under the budget lock nobody is making a segment.
+  const Budget budget(*this);
+  if (!budget) return strays;
+  sweep_half_made();
+  const Result<std::vector<std::string>> names = os::list(paths_.segments());
+  if (!names) {
+    trouble_.note(names.error(), paths_.segments().string());
+    return strays;
+  }
+  for (const std::string& name : *names) {
+    const std::string path = (paths_.segments() / name).string();
+    const std::optional<std::uint64_t> id = segment_id_of(name);
+    if (!id && !os::half_made(name)) {
+      strays.unknown.push_back(path);
+      continue;
+    }
+    if (id &&
+        std::ranges::any_of(control_.segments(), [&](const SegmentEntry& entry) { return entry.id.load() == *id; })) {
+      continue;
+    }
+    if (const Result<void> gone = os::unlink(path); !gone) {
+      trouble_.note(gone.error(), path);
+      continue;
+    }
+    strays.deleted.push_back(path);
+  }
+  return strays;
+}
+
 void Space::settle() {
   const Budget budget(*this);
   if (budget) make_room(0, false);

@@ -100,6 +100,18 @@ class Space {
   // Retires every segment that nobody is writing to.
   void retire_all();
 
+  // Frees a segment to which no slot leads. False if one does, if it is another segment by now, or if somebody writes
+  // to it.
+  bool free_empty(std::uint32_t slot, std::uint64_t id);
+  // Clears the slots that lead to no segment, and returns how many there were.
+  std::uint64_t clear_stale_slots();
+  struct Strays {
+    std::vector<std::string> deleted;  // paths of files with a segment's name that no entry has, and of half made ones
+    std::vector<std::string> unknown;  // of files that are none of the store's; they stay
+  };
+  // Deletes the files in `seg` that belong to nothing.
+  Strays delete_strays();
+
   // What counts against the limit.
   [[nodiscard]] std::uint64_t bytes_used() const noexcept;
 

@@ -54,22 +54,32 @@ void Slots::clear() noexcept {
   }
 }
 
-template <class Change>
-void Slots::each_to(const Digest& fingerprint, Location at, Change&& change) const noexcept {
-  constexpr std::uint64_t k_flags = 0xff;
-  const std::uint64_t wanted = pack_slot(fingerprint, at) & ~k_flags;
-  for (const std::span<Slot> bucket : buckets(fingerprint)) {
-    for (Slot& slot : bucket) {
-      const std::uint64_t word = slot.load();
-      if ((word & ~k_flags) == wanted) change(slot, word);
-    }
-  }
+namespace {
+
+// An entry that is displaced meanwhile may be missed where it was and where it is going, but not twice.
+template <class Look>
+bool twice(const Look& look) {
+  return look() || look();
 }
 
+}  // namespace
+
 bool Slots::lead_to(const Digest& fingerprint, Location at) const noexcept {
-  bool found = false;
-  each_to(fingerprint, at, [&found](const Slot&, std::uint64_t) { found = true; });
-  return found;
+  return twice([&] {
+    bool found = false;
+    each_to(fingerprint, at, [&found](const Slot&, std::uint64_t) { found = true; });
+    return found;
+  });
+}
+
+bool Slots::lead_from(Location at) const noexcept {
+  return twice([&] {
+    return std::ranges::any_of(all(), [at](const Slot& slot) {
+      const std::uint64_t word = slot.load();
+      const Location there = slot_location(word);
+      return word != 0 && there.segment == at.segment && there.offset >= at.offset;
+    });
+  });
 }
 
 Slots::Lead Slots::published(const Digest& fingerprint, Location at) const noexcept {

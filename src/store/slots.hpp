@@ -83,6 +83,8 @@ class Slots {
     std::uint64_t word = 0;
   };
   [[nodiscard]] Lead published(const Digest& fingerprint, Location at) const noexcept;
+  // Whether any slot leads to something in a segment slot from an offset on.
+  [[nodiscard]] bool lead_from(Location at) const noexcept;
   // Fills an empty slot of an index that nobody else uses. False if both buckets are full.
   bool insert(const Digest& fingerprint, Location at) noexcept;
 
@@ -122,11 +124,20 @@ class Slots {
   // Takes that back from the slots that lead to a record, or to anything in a segment slot from an offset on.
   void distrust(const Digest& fingerprint, Location at) noexcept;
   void distrust_from(Location at) noexcept;
-
- private:
   // The slots that lead to a record, as change(slot, word).
   template <class Change>
-  void each_to(const Digest& fingerprint, Location at, Change&& change) const noexcept;
+  void each_to(const Digest& fingerprint, Location at, Change&& change) const {
+    constexpr std::uint64_t k_flags = 0xff;
+    const std::uint64_t wanted = pack_slot(fingerprint, at) & ~k_flags;
+    for (const std::span<Slot> bucket : buckets(fingerprint)) {
+      for (Slot& slot : bucket) {
+        const std::uint64_t word = slot.load();
+        if ((word & ~k_flags) == wanted) change(slot, word);
+      }
+    }
+  }
+
+ private:
   static void unset_verified(Slot& slot, std::uint64_t word) noexcept {
     replace(slot, word, [](std::uint64_t now) { return now & ~k_slot_verified; });
   }

@@ -128,6 +128,7 @@ class Lease {
 };
 
 class Store;
+struct Repaired;
 
 // Says to all processes that computations wait for another one, for as long as it lives.
 class WaitNotice {
@@ -230,6 +231,10 @@ class Store {
   // at and those to look at. One at a time in a store: waits for who is at it.
   Compacted compact(const std::function<void(std::uint64_t done, std::uint64_t all)>& progress = {});
 
+  // Makes good what an inspection, `repaired.found`, has shown to be damaged, and says there what it did; see
+  // upkeep.hpp.
+  void mend(Repaired& repaired);
+
   // Throws std::logic_error, saying what, if the index or the mapped segments contradict themselves. For
   // tests. REQUIRES: nobody uses the store meanwhile, and no publisher was killed since.
   void check();
@@ -237,6 +242,7 @@ class Store {
  private:
   friend class WaitNotice;
   struct Body;
+  class Mender;
   explicit Store(std::unique_ptr<Body> body);
   static Lease make_lease(std::shared_ptr<const void> file, std::uint64_t offset,
                           void (*release)(const void*, std::uint64_t) noexcept);

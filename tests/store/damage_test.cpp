@@ -23,16 +23,19 @@ TEST(StoreDamage, AFlippedByteOfAValueIsAMissAndToldOnce) {
   const std::uint64_t end = std::filesystem::file_size(segment_files(directory).front());
   flip(segment_files(directory).front(), end - 1000);
   flip(segment_files(directory).front(), 64 + 256);
-  EXPECT_EQ(process.store->get(Key{"large"}, 0).miss, Miss::damaged);
-  EXPECT_EQ(process.store->get(Key{"small"}, 0).miss, Miss::damaged);
-  EXPECT_EQ(process.store->get(Key{"small"}, 0).miss, Miss::absent) << "its slot is gone";
-  EXPECT_EQ(process.counted(Counter::fault_damaged_record), 2u);
-  EXPECT_EQ(process.events.size(), 1u);
   const Verified verified = verify(directory.path()).value();
   EXPECT_EQ(verified.damaged.size(), 2u);
   EXPECT_NE(verified.damaged.front().key.find("small"), std::string::npos);
   EXPECT_EQ(verified.records, 2u);
   EXPECT_EQ(verified.damaged_records, 2u);
+  EXPECT_EQ(process.store->get(Key{"large"}, 0).miss, Miss::damaged);
+  EXPECT_EQ(process.store->get(Key{"small"}, 0).miss, Miss::damaged);
+  EXPECT_EQ(process.store->get(Key{"small"}, 0).miss, Miss::absent) << "its slot is gone";
+  EXPECT_EQ(process.counted(Counter::fault_damaged_record), 2u);
+  EXPECT_EQ(process.events.size(), 1u);
+  const Verified after = verify(directory.path()).value();
+  EXPECT_EQ(after.damaged.size(), 0u);
+  EXPECT_EQ(after.harmless, 2u) << "nothing leads there any more";
 }
 
 TEST(StoreDamage, AViewIsVerifiedOnceABootUnlessMoreIsAskedFor) {
