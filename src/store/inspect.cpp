@@ -185,6 +185,7 @@ Result<Survey> survey(const std::filesystem::path& directory) {
   if (!index) return index.error();
   const Slots slots(*std::move(index), page.index);
   survey.slots = slots.all().size();
+  survey.slots_max = control->index().bytes_max() / sizeof(Slot);
   survey.slots_taken = static_cast<std::uint64_t>(
       std::ranges::count_if(slots.all(), [](const Slot& slot) { return slot.load(std::memory_order_relaxed) != 0; }));
   survey.journal_places = control->geometry().journal_entries();

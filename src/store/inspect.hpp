@@ -68,7 +68,8 @@ Result<Holders> holders(const std::filesystem::path& directory);
 
 // How full the parts of a store are, and what lies about in it.
 struct Survey {
-  std::uint64_t slots = 0;  // of the index
+  std::uint64_t slots = 0;      // of the index
+  std::uint64_t slots_max = 0;  // to which it may grow
   std::uint64_t slots_taken = 0;
   std::uint64_t journal_places = 0;
   std::uint64_t journal_taken = 0;

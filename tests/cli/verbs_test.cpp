@@ -14,7 +14,10 @@
 #include <thread>
 #include <vector>
 
+#include "format/snapshot.hpp"
 #include "sandbox.hpp"
+#include "store/format.hpp"
+#include "store/store.hpp"
 
 namespace larder::test {
 namespace {
@@ -474,8 +477,8 @@ TEST_F(Verbs, DoctorFindsASoundStoreSound) {
   put("a", "x");
   const Ran ran = larder({"doctor"});
   EXPECT_EQ(ran.status, 0) << ran.out;
-  for (const char* check :
-       {"file system", "permissions", "space", "store", "index", "trial", "mappings", "open files"}) {
+  for (const char* check : {"file system", "permissions", "space", "store", "index", "journal", "writing", "locks",
+                            "files", "values held", "clock", "trial", "mappings", "open files"}) {
     EXPECT_NE(ran.out.find(std::string("ok    ") + check), std::string::npos) << ran.out;
   }
   for (const nlohmann::json& check : json({"doctor"})) {
@@ -547,6 +550,119 @@ TEST_F(Verbs, DoctorRefusesAStoreOfAnotherFormat) {
   EXPECT_EQ(ran.status, 1);
   EXPECT_NE(ran.out.find("was made by a newer larder"), std::string::npos) << ran.out;
   EXPECT_NE(larder({"ls"}).err.find("was made by a newer larder"), std::string::npos);
+}
+
+TEST_F(Verbs, EveryVerbRefusesAStoreOfAnotherFormatAndTouchesNothing) {
+  put("a", "x");
+  write("file", "x");
+  const std::vector<std::vector<std::string>> verbs = {{"get", "a"},
+                                                       {"put", "a", "file"},
+                                                       {"has", "a"},
+                                                       {"rm", "a"},
+                                                       {"info", "a"},
+                                                       {"ls"},
+                                                       {"stats"},
+                                                       {"verify"},
+                                                       {"invalidate", "t"},
+                                                       {"verify", "--repair"},
+                                                       {"doctor"},
+                                                       {"clear", "--yes"},
+                                                       {"exec", "--require-cache", "--", "true"}};
+  const auto expect_refused = [&](const std::string& what) {
+    const auto before = snapshot(store());
+    for (const std::vector<std::string>& verb : verbs) {
+      const Ran ran = larder(verb);
+      EXPECT_EQ(ran.status, verb[0] == "exec" ? 125 : 1) << verb[0];
+      EXPECT_NE((ran.out + ran.err).find(what), std::string::npos) << verb[0] << ran.out << ran.err;
+      EXPECT_NE((ran.out + ran.err).find("use that larder, or another directory"), std::string::npos) << ran.err;
+    }
+    const Ran exec = larder({"exec", "--", "echo", "done"});
+    EXPECT_EQ(exec.out, "done\n") << "uncached";
+    EXPECT_EQ(snapshot(store()), before);
+  };
+  std::filesystem::rename(store() / "v1", store() / "v2");
+  expect_refused("was made by a newer larder: it has v2");
+  std::filesystem::rename(store() / "v2", store() / "v1");
+  const auto write_page = [&](std::streamoff offset, std::uint32_t value) {
+    alignas(store::ControlPage) std::array<char, sizeof(store::ControlPage)> bytes{};
+    std::fstream file(store() / "v1" / "control", std::ios::in | std::ios::out | std::ios::binary);
+    file.read(bytes.data(), bytes.size());
+    std::memcpy(bytes.data() + offset, &value, sizeof value);
+    auto& page = *reinterpret_cast<store::ControlPage*>(bytes.data());
+    page.checksum = control_checksum(page);
+    file.seekp(0);
+    file.write(bytes.data(), bytes.size());
+    ASSERT_TRUE(file.good());
+  };
+  write_page(offsetof(store::ControlPage, format), store::k_format + 1);
+  expect_refused("was made by a newer larder: its format is 2");
+  write_page(offsetof(store::ControlPage, format), store::k_format - 1);
+  expect_refused("was made by an older larder: its format is 0");
+  write_page(offsetof(store::ControlPage, format), store::k_format);
+  write_page(offsetof(store::ControlPage, features), 4);
+  expect_refused("was made by a newer larder: this one does not know its features 4");
+  write_page(offsetof(store::ControlPage, features), 0);
+  EXPECT_EQ(larder({"get", "a"}).out, "x");
+}
+
+TEST_F(Verbs, WhoHoldsValuesIsNamedByStatsAndDoctorAndToWhoIsRefusedRoom) {
+  Cache cache =
+      Cache::open({.directory = this->store(), .store = "16MiB", .memory = 0, .write = WriteMode::through}).value();
+  EXPECT_EQ(larder({"stats"}).out.find("Held"), std::string::npos);
+  const std::string value(1'500'000, 'v');
+  std::vector<Ref<std::string_view>> held;
+  for (int i = 0; i < 8; ++i) {
+    cache.put<std::string_view>(Key("held", i), value);
+    held.push_back(*cache.get<std::string_view>(Key("held", i)));
+  }
+  const std::string us = std::to_string(::getpid()) + " cli_test (";
+  EXPECT_NE(larder({"stats"}).out.find("\nHeld      1 process holds "), std::string::npos);
+  EXPECT_NE(larder({"stats"}).out.find(us), std::string::npos);
+  EXPECT_EQ(json({"stats"})["holding_processes"], 1);
+  EXPECT_EQ(larder({"doctor"}).status, 0) << "that values are in use is no trouble";
+  const Ran refused = larder({"put", "large"}, {.input = std::string(6'000'000, 'l')});
+  EXPECT_EQ(refused.status, 8);
+  EXPECT_NE(refused.err.find(us), std::string::npos) << refused.err;
+  const Ran doctor = larder({"doctor"});
+  EXPECT_EQ(doctor.status, 4) << doctor.out;
+  EXPECT_NE(doctor.out.find("warn  values held  1 value found no room"), std::string::npos) << doctor.out;
+  EXPECT_NE(doctor.out.find(us), std::string::npos) << doctor.out;
+  EXPECT_NE(doctor.out.find("cure: let these programs destroy their handles"), std::string::npos) << doctor.out;
+}
+
+TEST_F(Verbs, DoctorFindsFilesThatAreMissingOrBelongToNothing) {
+  put("a", "x");
+  const std::filesystem::path v1 = store() / "v1";
+  std::ofstream(v1 / "seg" / "00000000000000ff.seg") << "x";
+  std::filesystem::remove(v1 / "locks" / "pin.3");
+  const Ran ran = larder({"doctor"});
+  EXPECT_EQ(ran.status, 4) << ran.out;
+  EXPECT_NE(ran.out.find("warn  locks        1 lock file is missing"), std::string::npos) << ran.out;
+  EXPECT_NE(ran.out.find("00000000000000ff.seg is no file of the store\n      cure: larder verify --repair"),
+            std::string::npos)
+      << ran.out;
+  EXPECT_EQ(larder({"verify", "--repair"}).status, 0);
+  EXPECT_EQ(larder({"doctor"}).status, 0) << larder({"doctor"}).out;
+}
+
+TEST_F(Verbs, DoctorFindsEntriesFromTheFuture) {
+  put("a", "x");
+  {
+    observe::Counters counters;
+    store::StoreOptions options;
+    options.directory = this->store();
+    options.counters = &counters;
+    const auto store = store::Store::open(options).value();
+    const Key key("tomorrow");
+    const auto tomorrow = std::chrono::system_clock::now() + std::chrono::hours(24);
+    store::Meta meta;
+    meta.type = "text";
+    meta.created_ms = std::chrono::duration_cast<std::chrono::milliseconds>(tomorrow.time_since_epoch()).count();
+    ASSERT_EQ(store->put(key, meta, {}, store->stamp(key)), store::Put::stored);
+  }
+  const Ran ran = larder({"doctor"});
+  EXPECT_EQ(ran.status, 4);
+  EXPECT_NE(ran.out.find("warn  clock        1 entry is from the future"), std::string::npos) << ran.out;
 }
 
 // Where the store is whole, no cure deletes it.
@@ -750,6 +866,37 @@ TEST_F(Verbs, WhatVerifyFoundDamagedIsNotReturnedAnyMore) {
   EXPECT_EQ(larder({"get", "a"}).status, 3);
   put("a", "again");
   EXPECT_EQ(larder({"get", "a"}).out, "again");
+}
+
+TEST_F(Verbs, RepairNamesWhatWasLostAndKeepsTheRest) {
+  put("whole", std::string(100'000, 'x'));
+  put("lost", std::string(100'000, 'y'));
+  damage(150'000);
+  const Ran found = larder({"verify"});
+  EXPECT_EQ(found.status, 4);
+  EXPECT_EQ(found.err, "larder: next: larder verify --repair\n");
+  const Ran ran = larder({"verify", "--repair"});
+  EXPECT_EQ(ran.status, 0) << ran.out << ran.err;
+  EXPECT_NE(ran.out.find(": 1 damaged\n"), std::string::npos) << ran.out;
+  EXPECT_NE(ran.out.find("\nLost      lost\nNext      nothing: "), std::string::npos) << ran.out;
+  EXPECT_EQ(larder({"get", "lost"}).status, 3);
+  EXPECT_EQ(larder({"get", "whole"}).out.size(), 100'000U);
+  const Ran sound = larder({"verify"});
+  EXPECT_EQ(sound.status, 0) << sound.out;
+  EXPECT_NE(sound.out.find("Harmless  1 damaged place"), std::string::npos) << sound.out;
+  const nlohmann::json json = this->json({"verify", "--repair"});
+  EXPECT_EQ(json["repaired"]["lost"], nlohmann::json::array());
+  EXPECT_EQ(json["harmless"], 1);
+  EXPECT_EQ(larder({"verify", "--repair", "--progress"}).err.find("{\"bytes_all\":"), 0U);
+}
+
+TEST_F(Verbs, RepairLeavesWhatIsNotLardersAndEndsWith4) {
+  put("a", "x");
+  std::ofstream(store() / "v1" / "seg" / "notes.txt") << "x";
+  const Ran ran = larder({"verify", "--repair"});
+  EXPECT_EQ(ran.status, 4);
+  EXPECT_NE(ran.out.find("Left      "), std::string::npos) << ran.out;
+  EXPECT_TRUE(std::filesystem::exists(store() / "v1" / "seg" / "notes.txt"));
 }
 
 TEST_F(Verbs, AStoreThatMayOnlyBeReadIsVerified) {

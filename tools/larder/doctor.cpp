@@ -12,21 +12,14 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "checks.hpp"
 #include "store_path.hpp"
 #include "verbs.hpp"
 
 namespace larder::tool {
 namespace {
 
-enum class State { ok, warn, fail };
 constexpr const char* k_state_names[] = {"ok", "warn", "fail"};
-
-struct Check {
-  State state;
-  const char* name;
-  std::string what;
-  std::string cure;  // empty where all is well
-};
 
 constexpr std::uint64_t k_maps_min = 65530;  // what Linux starts with
 constexpr rlim_t k_files_min = 1024;
@@ -53,6 +46,18 @@ Mount mount_of(const std::filesystem::path& path) {
     if (mount.point.size() >= found.point.size()) found = mount;
   }
   return found;
+}
+
+Check check_file_system(const Mount& mount) {
+  std::string text = fmt::format("{} on {}", mount.type, mount.point);
+  if (mount.type == "tmpfs") {
+    text += ": it is memory, and what is in it is gone after a restart";
+    std::uint64_t bytes = 0;
+    if (std::ifstream("/sys/fs/cgroup/memory.max") >> bytes) {
+      text += fmt::format("; it counts against the {} that the programs of this group may have", format_size(bytes));
+    }
+  }
+  return {State::ok, "file system", text, ""};
 }
 
 // The directory itself, or where it does not exist the nearest thing above it that does.
@@ -158,27 +163,6 @@ Check check_files() {
 
 constexpr const char* k_free_space = "free some space there, or name another directory with --dir or LARDER_DIR";
 
-Check check_store(const Globals& globals, const Stats& stats) {
-  const std::uint64_t damaged = stats[Counter::fault_damaged_record] + stats[Counter::fault_damaged_file];
-  if (damaged > 0) {
-    return {State::warn, "store", fmt::format("{} damaged records or files were met since it was made", damaged),
-            next_command(globals, "verify")};
-  }
-  return {State::ok, "store",
-          fmt::format("format 1, {} segments, index made {} times after a restart or damage", stats.store_segments,
-                      stats[Counter::rebuilt]),
-          ""};
-}
-
-Check check_index(const Stats& stats) {
-  if (const std::uint64_t forgotten = stats[Counter::index_evicted]; forgotten > 0) {
-    return {State::warn, "index",
-            fmt::format("forgotten because the index was full: {}", counted(forgotten, "entry", "entries")),
-            "make a new store with a larger limit (Options::store): the index does not grow afterwards"};
-  }
-  return {State::ok, "index", "no entry was forgotten for want of room in it", ""};
-}
-
 // What helps where a store is not used because of `error`. `v1` is the store's directory; empty for one that will be
 // gone. Only what is damaged is worth deleting: for every other reason a whole store is behind it.
 std::string cure_of(const Error& error, const std::filesystem::path& v1) {
@@ -255,19 +239,19 @@ int run(const Globals& globals) {
   const std::filesystem::path directory = store_path(globals);
   const std::filesystem::path place = nearest(directory);
   const Mount mount = mount_of(place);
-  std::vector<Check> checks = {{State::ok, "file system", fmt::format("{} on {}", mount.type, mount.point), ""}};
+  std::vector<Check> checks = {check_file_system(mount)};
   const bool own = place == std::filesystem::absolute(directory);
   checks.push_back(own ? check_all_permissions(directory) : check_permissions(place, false));
   // What comes now takes a directory that may be read and written.
   const bool usable = checks.back().state == State::ok;
   const bool exists = usable && own && store_exists(directory);
   if (exists) {
-    const Result<Cache> cache = open_store(globals);
+    const StoreLook look = look_at_store(directory);
+    Result<Cache> cache = open_store(globals);
     const Stats stats = cache ? cache->shared_stats() : Stats{};
     checks.push_back(check_space(place, cache ? &stats : nullptr));
     if (cache) {
-      checks.push_back(check_store(globals, stats));
-      checks.push_back(check_index(stats));
+      for (Check& check : check_store(globals, look, *cache, stats)) checks.push_back(std::move(check));
     } else {
       checks.push_back(refused("store", cache.error(), directory / "v1"));
     }
@@ -275,7 +259,8 @@ int run(const Globals& globals) {
     checks.push_back(check_space(place, nullptr));
     checks.push_back({State::ok, "store", no_store_yet(directory), ""});
   }
-  if (usable) checks.push_back(check_trial(globals, place));
+  // A store that is refused is left as it is, also the directory around it.
+  if (usable && checks.back().state != State::fail) checks.push_back(check_trial(globals, place));
   checks.push_back(check_mappings());
   checks.push_back(check_files());
   const int status = print_checks(globals, checks);

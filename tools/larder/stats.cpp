@@ -2,11 +2,18 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "store/inspect.hpp"
 #include "store_path.hpp"
 #include "verbs.hpp"
 
 namespace larder::tool {
 namespace {
+
+// Who holds values; nobody if there is no store, or none that can be looked into: who opens it next says why.
+store::Holders others_who_hold(const std::filesystem::path& directory) {
+  Result<store::Holders> holders = store::holders(directory);
+  return holders ? *std::move(holders) : store::Holders{};
+}
 
 struct Counted {
   Counter counter;
@@ -42,12 +49,16 @@ double percent(std::uint64_t part, std::uint64_t whole) {
   return whole == 0 ? 0 : 100.0 * static_cast<double>(part) / static_cast<double>(whole);
 }
 
-nlohmann::json flat(const Stats& stats, const std::string& directory, std::uint64_t entries) {
+nlohmann::json flat(const Stats& stats, const std::string& directory, std::uint64_t entries,
+                    const store::Holders& holders) {
   nlohmann::json json = {{"directory", directory},
                          {"store_bytes", stats.store_bytes},
                          {"store_limit", stats.store_limit},
                          {"store_segments", stats.store_segments},
                          {"entries", entries},
+                         {"holding_processes", holders.list.size()},
+                         {"held_bytes", holders.bytes},
+                         {"held_reclaimed_bytes", holders.gone},
                          {"lookups", stats.lookups()},
                          {"hits", stats.hits()},
                          {"misses", stats.misses()},
@@ -58,7 +69,8 @@ nlohmann::json flat(const Stats& stats, const std::string& directory, std::uint6
   return json;
 }
 
-std::string text(const Stats& stats, const std::string& directory, std::uint64_t entries) {
+std::string text(const Stats& stats, const std::string& directory, std::uint64_t entries,
+                 const store::Holders& holders) {
   std::string result;
   const auto line = [&](const char* name, const std::string& value) {
     result += fmt::format("{:<9} {}\n", name, value);
@@ -67,6 +79,7 @@ std::string text(const Stats& stats, const std::string& directory, std::uint64_t
        fmt::format("{}: {} of {} ({:.1f} %), {} in {}", directory, format_size(stats.store_bytes),
                    format_size(stats.store_limit), percent(stats.store_bytes, stats.store_limit),
                    counted(entries, "entry", "entries"), counted(stats.store_segments, "segment", "segments")));
+  if (!holders.list.empty()) line("Held", printable(store::describe(holders)));
   line("Lookups", fmt::format("{}: {} hits ({:.1f} %), {} misses, {} waited for another's computation", stats.lookups(),
                               stats.hits(), 100 * stats.hit_ratio(), stats.misses(), stats[Counter::coalesced]));
   line("Hits", fmt::format("memory {} · store {}", stats[Counter::memory_hit], stats[Counter::store_hit]));
@@ -96,14 +109,15 @@ std::string text(const Stats& stats, const std::string& directory, std::uint64_t
 }
 
 int run(const Globals& globals) {
+  const store::Holders holders = others_who_hold(store_path(globals));  // before this process maps something itself
   std::optional<Cache> cache = open_existing(globals);
   const std::string directory = cache ? cache->directory().string() : store_path(globals).string();
   const std::uint64_t entries = cache ? cache->entries().size() : 0;
   const Stats stats = cache ? cache->shared_stats() : Stats{};
   if (globals.json) {
-    print_json(flat(stats, directory, entries));
+    print_json(flat(stats, directory, entries, holders));
   } else if (cache) {
-    print(text(stats, directory, entries));
+    print(text(stats, directory, entries, holders));
   }
   return 0;
 }

@@ -7,15 +7,11 @@
 
 #include <fmt/format.h>
 
+#include "store/inspect.hpp"
+
 namespace larder::tool {
 
 namespace {
-
-// What a store makes in its directory: one per format.
-bool is_format(const std::string& name) {
-  return name.size() > 1 && name[0] == 'v' &&
-         std::all_of(name.begin() + 1, name.end(), [](char c) { return c >= '0' && c <= '9'; });
-}
 
 std::string doctor(const std::filesystem::path& directory) {
   return fmt::format("larder doctor --dir {}", directory.string());
@@ -41,6 +37,11 @@ std::filesystem::path store_path(const Globals& globals) {
 
 std::string store_shared(const Globals& globals) {
   return globals.shared.empty() && globals.directory.empty() ? default_shared() : globals.shared;
+}
+
+bool is_format(const std::string& name) {
+  return name.size() > 1 && name[0] == 'v' &&
+         std::all_of(name.begin() + 1, name.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
 bool store_exists(const std::filesystem::path& directory) {
@@ -113,7 +114,9 @@ Error why_not_stored(const Cache& cache) {
             "a program may raise the limit: Options::store"};
   }
   if (stats[Counter::not_stored_no_room] > 0) {
-    return {Errc::no_space, fmt::format("values that programs hold fill the store's limit of {}", limit),
+    const Result<store::Holders> holders = store::holders(cache.directory());
+    const std::string who = holders ? ": " + store::describe(*holders) : "";
+    return {Errc::no_space, fmt::format("values that programs hold fill the store's limit of {}{}", limit, who),
             "end such a program, or let one raise the limit: Options::store"};
   }
   if (stats[Counter::fault_no_space] > 0) {

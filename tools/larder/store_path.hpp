@@ -21,6 +21,8 @@ inline constexpr const char* k_other_directory = "name another directory with --
 [[nodiscard]] std::string store_shared(const Globals& globals);
 // Whether there is a store, of whatever format. Throws Failure if that cannot be told.
 [[nodiscard]] bool store_exists(const std::filesystem::path& directory);
+// Whether a name is that of the directory that a store of some format has in its own.
+[[nodiscard]] bool is_format(const std::string& name);
 // What is said of a directory in which nothing has been stored yet.
 [[nodiscard]] std::string no_store_yet(const std::filesystem::path& directory);
 
