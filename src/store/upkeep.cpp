@@ -29,6 +29,16 @@ Result<os::Audience> audience_of(const std::filesystem::path& directory) {
   return found->mode == shared.directory_mode() ? shared : os::Audience{};
 }
 
+Result<std::unique_ptr<Store>> open_as_it_is(const std::filesystem::path& directory, observe::Counters& counters) {
+  const Result<os::Audience> audience = audience_of(directory);
+  if (!audience) return audience.error();
+  StoreOptions options;
+  options.directory = directory;
+  options.counters = &counters;
+  options.audience = *audience;
+  return Store::open(options);
+}
+
 constexpr const char* k_table_contradicts =
     ": the table of segments contradicts itself; it is made anew by the first program that opens the store when no "
     "other "
@@ -179,8 +189,6 @@ Result<Repaired> repair(const std::filesystem::path& directory,
   } else {
     return found.error();
   }
-  const Result<os::Audience> audience = audience_of(directory);
-  if (!audience) return audience.error();
   const auto table = [&] {
     const auto wrong = check_table(directory);
     return wrong && !wrong->empty() ? wrong->front() : std::string();
@@ -192,11 +200,7 @@ Result<Repaired> repair(const std::filesystem::path& directory,
     control->page().boot_id = {};  // as if the machine had restarted
   }
   observe::Counters counters;
-  StoreOptions options;
-  options.directory = directory;
-  options.counters = &counters;
-  options.audience = *audience;
-  Result<std::unique_ptr<Store>> store = Store::open(options);
+  Result<std::unique_ptr<Store>> store = open_as_it_is(directory, counters);
   if (!store) return store.error();
   repaired.rebuilt = counters.totals()[static_cast<std::size_t>(Counter::rebuilt)] != 0 && !wrong.empty();
   (*store)->mend(repaired);
@@ -209,6 +213,23 @@ Result<Repaired> repair(const std::filesystem::path& directory,
     repaired.left.push_back("the journal could not be made anew; free some space, then larder verify --repair");
   }
   return repaired;
+}
+
+Result<CompactedStore> compact(const std::filesystem::path& directory,
+                               const std::function<void(std::uint64_t done, std::uint64_t all)>& progress) {
+  observe::Counters counters;
+  Result<std::unique_ptr<Store>> store = open_as_it_is(directory, counters);
+  if (!store) return store.error();
+  CompactedStore compacted;
+  compacted.before = (*store)->usage();
+  compacted.done = (*store)->compact(progress);
+  (*store)->maintain();
+  compacted.after = (*store)->usage();
+  store->reset();  // so that this process is none of those who hold values
+  Result<Holders> found = holders(directory);
+  if (!found) return found.error();
+  compacted.holders = *std::move(found);
+  return compacted;
 }
 
 }  // namespace larder::store

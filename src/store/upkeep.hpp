@@ -1,4 +1,4 @@
-// Upkeep: what somebody does to a store by hand, with `larder verify --repair`.
+// Upkeep: what somebody does to a store by hand, with `larder verify --repair` and `larder compact`.
 //
 // Goes through an open Store, so it is safe beside processes that use it, and may be killed anywhere and done again.
 #pragma once
@@ -12,6 +12,7 @@
 #include <larder/result.hpp>
 
 #include "store/inspect.hpp"
+#include "store/store.hpp"
 
 namespace larder::store {
 
@@ -48,5 +49,16 @@ struct Repaired {
 // What is not understood is left alone, and told. Fails as verify() does, and if the store cannot be opened.
 Result<Repaired> repair(const std::filesystem::path& directory,
                         const std::function<void(std::uint64_t done, std::uint64_t all)>& progress = {});
+
+// What Store::compact() did, and what became of the room.
+struct CompactedStore {
+  Compacted done;
+  Usage before;
+  Usage after;
+  Holders holders;  // because of whom some of it may not have come back yet
+};
+// Compacts the store in the directory. Fails as Store::open() does.
+Result<CompactedStore> compact(const std::filesystem::path& directory,
+                               const std::function<void(std::uint64_t done, std::uint64_t all)>& progress = {});
 
 }  // namespace larder::store

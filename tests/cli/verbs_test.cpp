@@ -54,8 +54,8 @@ class Verbs : public Sandbox {
 };
 
 TEST_F(Verbs, EveryVerbExplainsItselfWithAnExample) {
-  for (const char* verb :
-       {"exec", "get", "put", "has", "rm", "info", "ls", "stats", "invalidate", "clear", "verify", "doctor", "key"}) {
+  for (const char* verb : {"exec", "get", "put", "has", "rm", "info", "ls", "stats", "invalidate", "clear", "verify",
+                           "compact", "doctor", "key"}) {
     const Ran help = larder({"help", verb});
     EXPECT_EQ(help.status, 0);
     EXPECT_NE(help.out.find(std::string("Usage: larder ") + verb + " [OPTION]..."), std::string::npos) << help.out;
@@ -92,7 +92,7 @@ TEST_F(Verbs, WhereNothingWasStoredYetEveryQuestionHasAnAnswerAndMakesNothing) {
   const std::vector<std::pair<std::vector<std::string>, int>> questions = {
       {{"get", "a"}, 3}, {{"has", "a"}, 3}, {{"info", "a"}, 3},      {{"rm", "a"}, 3},         {{"ls"}, 0},
       {{"stats"}, 0},    {{"clear"}, 0},    {{"clear", "--yes"}, 0}, {{"invalidate", "t"}, 0}, {{"verify"}, 5},
-      {{"doctor"}, 5}};
+      {{"compact"}, 5},  {{"doctor"}, 5}};
   for (const auto& [question, status] : questions) {
     const Ran ran = larder(question);
     EXPECT_EQ(ran.status, status) << question[0];
@@ -555,19 +555,13 @@ TEST_F(Verbs, DoctorRefusesAStoreOfAnotherFormat) {
 TEST_F(Verbs, EveryVerbRefusesAStoreOfAnotherFormatAndTouchesNothing) {
   put("a", "x");
   write("file", "x");
-  const std::vector<std::vector<std::string>> verbs = {{"get", "a"},
-                                                       {"put", "a", "file"},
-                                                       {"has", "a"},
-                                                       {"rm", "a"},
-                                                       {"info", "a"},
-                                                       {"ls"},
-                                                       {"stats"},
-                                                       {"verify"},
-                                                       {"invalidate", "t"},
-                                                       {"verify", "--repair"},
-                                                       {"doctor"},
-                                                       {"clear", "--yes"},
-                                                       {"exec", "--require-cache", "--", "true"}};
+  const std::vector<std::vector<std::string>> verbs = {{"get", "a"},        {"put", "a", "file"},
+                                                       {"has", "a"},        {"rm", "a"},
+                                                       {"info", "a"},       {"ls"},
+                                                       {"stats"},           {"verify"},
+                                                       {"invalidate", "t"}, {"verify", "--repair"},
+                                                       {"compact"},         {"doctor"},
+                                                       {"clear", "--yes"},  {"exec", "--require-cache", "--", "true"}};
   const auto expect_refused = [&](const std::string& what) {
     const auto before = snapshot(store());
     for (const std::vector<std::string>& verb : verbs) {
@@ -866,6 +860,23 @@ TEST_F(Verbs, WhatVerifyFoundDamagedIsNotReturnedAnyMore) {
   EXPECT_EQ(larder({"get", "a"}).status, 3);
   put("a", "again");
   EXPECT_EQ(larder({"get", "a"}).out, "again");
+}
+
+TEST_F(Verbs, CompactGivesBackTheRoomOfWhatNobodyCanAskForAndKeepsTheRest) {
+  put("kept", std::string(100'000, 'k'));
+  put("replaced", std::string(300'000, 'r'));
+  put("replaced", "r");
+  put("removed", std::string(300'000, 'r'));
+  larder({"rm", "removed"});
+  const Ran ran = larder({"compact"});
+  EXPECT_EQ(ran.status, 0) << ran.err;
+  EXPECT_EQ(ran.out.find("Freed     1 segment of "), 0U) << ran.out;
+  EXPECT_NE(ran.out.find("\nRewritten 2 records of "), std::string::npos) << ran.out;
+  EXPECT_EQ(larder({"get", "kept"}).out.size(), 100'000U);
+  EXPECT_EQ(larder({"get", "replaced"}).out, "r");
+  EXPECT_EQ(larder({"get", "removed"}).status, 3);
+  EXPECT_EQ(larder({"compact"}).out.find("Nothing to compact: "), 0U);
+  EXPECT_EQ(json({"compact"})["segments"], 0);
 }
 
 TEST_F(Verbs, RepairNamesWhatWasLostAndKeepsTheRest) {

@@ -35,6 +35,7 @@ extern const Verb k_stats;
 extern const Verb k_invalidate;
 extern const Verb k_clear;
 extern const Verb k_verify;
+extern const Verb k_compact;
 extern const Verb k_doctor;
 extern const Verb k_key;
 
