@@ -224,6 +224,11 @@ void File::start_writeback(std::uint64_t offset, std::uint64_t bytes) const noex
   ::sync_file_range(fd_, static_cast<off_t>(offset), static_cast<off_t>(bytes), SYNC_FILE_RANGE_WRITE);
 }
 
+void File::wait_for_writeback(std::uint64_t offset, std::uint64_t bytes) const noexcept {
+  ::sync_file_range(fd_, static_cast<off_t>(offset), static_cast<off_t>(bytes),
+                    SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+}
+
 Mapping::~Mapping() {
   if (data_ != nullptr) ::munmap(data_, size_);
 }

@@ -94,6 +94,8 @@ class File {
   [[nodiscard]] Result<void> sync() const;
   // Asks the system to start writing the range out, without waiting: paces large writes.
   void start_writeback(std::uint64_t offset, std::uint64_t bytes) const noexcept;
+  // Waits until the range was written out. Returns at once where nothing is written out (tmpfs).
+  void wait_for_writeback(std::uint64_t offset, std::uint64_t bytes) const noexcept;
 
   [[nodiscard]] bool is_open() const noexcept { return fd_ >= 0; }
   [[nodiscard]] int fd() const noexcept { return fd_; }

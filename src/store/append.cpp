@@ -10,11 +10,6 @@ namespace larder::store {
 
 namespace {
 
-// Dirty pages beyond what the system likes to hold stall every writer of the machine: large values are
-// sent on their way to the disk while they are written.
-constexpr std::uint64_t k_paced_bytes_min = std::uint64_t{32} << 20;
-constexpr std::uint64_t k_pace_bytes = std::uint64_t{16} << 20;
-
 constexpr std::array<std::byte, k_record_align> k_zeros{};
 
 // Where a footer of `records` items that starts at `offset` ends, its trailer included.
@@ -24,30 +19,6 @@ std::uint64_t sealed_end(std::uint64_t offset, std::uint64_t records) noexcept {
 
 Extent extent_of_parts(const RecordParts& parts, std::uint64_t offset) noexcept {
   return extent_of(offset, parts.key.size(), parts.type.size(), parts.tags.size(), parts.value_bytes, flags_of(parts));
-}
-
-Result<void> write_paced(const os::File& file, std::uint64_t offset, std::span<const Bytes> pieces) {
-  std::vector<Bytes> slab;
-  std::uint64_t slab_bytes = 0;
-  const auto flush = [&]() -> Result<void> {
-    if (Result<void> written = file.write_at(offset, slab); !written) return written;
-    file.start_writeback(offset, slab_bytes);
-    offset += slab_bytes;
-    slab.clear();
-    slab_bytes = 0;
-    return {};
-  };
-  for (Bytes piece : pieces) {
-    while (!piece.empty()) {
-      const Bytes part = piece.first(std::min<std::uint64_t>(piece.size(), k_pace_bytes - slab_bytes));
-      slab.push_back(part);
-      slab_bytes += part.size();
-      piece = piece.subspan(part.size());
-      if (slab_bytes < k_pace_bytes) continue;
-      if (Result<void> written = flush(); !written) return written;
-    }
-  }
-  return flush();
 }
 
 }  // namespace
@@ -67,17 +38,19 @@ Result<std::uint64_t> Appender::write(const Writable& segment, const RecordParts
   pieces.insert(pieces.end(), value.begin(), value.end());
   pieces.push_back(Bytes(k_zeros).first(extent.end - extent.value_offset - parts.value_bytes));
   os::reached("store.append.before_write");
-  Result<void> written = parts.value_bytes >= k_paced_bytes_min ? write_paced(segment.file, offset, pieces)
-                                                                : segment.file.write_at(offset, pieces);
-  if (!written) return written.error();
+  if (Result<void> written = segment.file.write_at(offset, pieces); !written) return written.error();
   os::reached("store.append.written");
+  commit(segment, extent.end);
+  return extent.end - offset;
+}
+
+void Appender::commit(const Writable& segment, std::uint64_t end) {
   // Counted before it is committed: a kill in between makes the footer's room too large, never too small.
   SegmentEntry& entry = control_.segment(segment.slot);
   entry.last_sequence.store(control_.last_sequence(), std::memory_order_relaxed);
   entry.records.store(entry.records.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-  entry.committed.store(extent.end, std::memory_order_release);
+  entry.committed.store(end, std::memory_order_release);
   os::reached("store.append.committed");
-  return extent.end - offset;
 }
 
 std::optional<Space::Refusal> Appender::prepare(const RecordParts& parts, Space::Room room) {
@@ -163,6 +136,8 @@ void Appender::announce(const Digest& fingerprint, const Writable& segment) {
 
 Put Appender::append_shared(const Key& key, RecordParts& parts, std::span<const Bytes> value, std::uint64_t stamp,
                             Journal::Position& noted) {
+  const std::vector<Digest> chunks = digest_chunks(value, parts.value_bytes);
+  parts.chunks = chunks;
   const std::lock_guard lock(mutex_);
   if (const std::optional<Space::Refusal> refusal = prepare(parts, Space::Room::made)) {
     return *refusal == Space::Refusal::no_room ? Put::no_room : Put::fault;
@@ -195,36 +170,46 @@ Put Appender::append_leased(const Key& key, RecordParts& parts, std::span<const 
   return Put::superseded;
 }
 
-Put Appender::append_single(const Key& key, RecordParts& parts, std::span<const Bytes> value, std::uint64_t stamp,
+Put Appender::append_single(const Key& key, const RecordParts& parts, std::span<const Bytes> value, std::uint64_t stamp,
                             Journal::Position& noted) {
-  const std::uint64_t offset = sizeof(SegmentHeader);
-  Space::Granted<Writable> leased = space_.lease_single(extent_of_parts(parts, offset).end);
-  if (!leased.value) return leased.refusal == Space::Refusal::no_room ? Put::no_room : Put::fault;
-  const Writable& segment = *leased.value;
+  if (!index_.unchanged(key, stamp)) return Put::superseded;
+  LargeValue large(control_, space_, trouble_, parts, 0);
+  if (const Put put = large.begin(parts.value_bytes); put != Put::stored) return put;
+  for (const Bytes piece : value) {
+    if (const Put put = large.write(piece); put != Put::stored) return put;
+  }
+  return publish_large(key, parts, large, {}, stamp, noted);
+}
+
+Put Appender::publish_large(const Key& key, RecordParts parts, LargeValue& value, Bytes front, std::uint64_t stamp,
+                            Journal::Position& noted) {
+  if (const Put put = value.end(); put != Put::stored) return put;
+  const Writable& segment = value.segment();
   announce(key.fingerprint(), segment);
   parts.sequence = next_sequence();
   if (!index_.unchanged(key, stamp)) {
-    space_.discard(segment);
+    value.discard();
     return Put::superseded;
   }
-  const Result<std::uint64_t> written = write(segment, parts, offset, value);
-  if (!written) {
+  os::reached("store.append.before_write");
+  if (Result<void> written = value.finish(parts, front); !written) {
     trouble_.note(written.error(), segment.file.path());
-    space_.discard(segment);
+    value.discard();
     return Put::fault;
   }
+  os::reached("store.append.written");
+  commit(segment, value.record_end());
   trouble_.count(Counter::stored);
-  trouble_.count(Counter::stored_bytes, *written);
-  const Index::Published published = index_.publish(key, {segment.slot, offset}, parts.sequence, stamp, noted);
+  trouble_.count(Counter::stored_bytes, value.record_end() - sizeof(SegmentHeader));
+  const Location at{segment.slot, sizeof(SegmentHeader)};
+  const Index::Published published = index_.publish(key, at, parts.sequence, stamp, noted);
   os::reached("store.append.published");
   if (published != Index::Published::done) {
     noted = std::max(noted, journal_.note_key(key.fingerprint(), parts.sequence));
-    space_.discard(segment);
+    value.discard();
     return Put::superseded;
   }
-  control_.segment(segment.slot).publishing.store(0);
-  control_.segment(segment.slot).state.store(SegmentState::sealed);
-  space_.release(segment);
+  value.seal();
   return Put::stored;
 }
 

@@ -14,6 +14,7 @@
 
 #include "store/control.hpp"
 #include "store/index.hpp"
+#include "store/large_value.hpp"
 #include "store/reclaim.hpp"
 #include "store/segments.hpp"
 #include "store/trouble.hpp"
@@ -30,6 +31,9 @@ class Appender {
   // synced before anybody relies on it is in `noted` afterwards.
   Put append_value(const Key& key, RecordParts parts, std::span<const Bytes> value, std::uint64_t stamp,
                    Journal::Position& noted);
+  // Completes and publishes a value that was written already, likewise. `front`: see LargeValue.
+  Put publish_large(const Key& key, RecordParts parts, LargeValue& value, Bytes front, std::uint64_t stamp,
+                    Journal::Position& noted);
   // Appends a record that lies elsewhere once more, as it is given, and leads its slot to the copy. `value` was
   // verified. Takes no room but what is free.
   enum class Moved : std::uint8_t {
@@ -56,9 +60,10 @@ class Appender {
 
   Put append_shared(const Key& key, RecordParts& parts, std::span<const Bytes> value, std::uint64_t stamp,
                     Journal::Position& noted);
-  Put append_single(const Key& key, RecordParts& parts, std::span<const Bytes> value, std::uint64_t stamp,
+  Put append_single(const Key& key, const RecordParts& parts, std::span<const Bytes> value, std::uint64_t stamp,
                     Journal::Position& noted);
   Moved move_announced(const RecordParts& parts, Bytes value, Location from);
+  void commit(const Writable& segment, std::uint64_t end);
   void announce(const Digest& fingerprint, const Writable& segment);
 
   const Control& control_;

@@ -15,6 +15,14 @@
 
 namespace larder::store {
 
+[[nodiscard]] Meta meta_of(const RecordView& record);
+// What a record says of a value, but for its length. Refers to both.
+[[nodiscard]] RecordParts parts_of(const Key& key, const Meta& meta);
+// Whether a put came to nothing for another reason than a newer one: the older value must not stand for it then.
+[[nodiscard]] inline bool refuses(Put put) noexcept {
+  return put == Put::too_large || put == Put::no_room || put == Put::fault;
+}
+
 // Members in the order in which each needs those above it.
 struct Store::Body {
   Body(const StoreOptions& options, observe::Counters& counters)
@@ -49,7 +57,7 @@ struct Store::Body {
     }
   }
   // The key's record, if it is fresh.
-  [[nodiscard]] std::optional<Index::Hit> fresh(const Key& key, std::int64_t now_ms);
+  [[nodiscard]] Index::Lookup look(const Key& key, std::int64_t now_ms);
   [[nodiscard]] bool current(const RecordView& record) const;
   struct Forgotten {
     bool there;           // a lookup would have found the key

@@ -49,6 +49,11 @@ std::uint64_t head_checksum(Bytes head, std::uint64_t seed) noexcept {
   return base::hash64(head.subspan(16), seed ^ load<std::uint64_t>(head, 0));
 }
 
+// The seed of the head's checksum where the chunk table is not part of the head.
+std::uint64_t bound_to_table(std::uint64_t bound, Bytes table) noexcept {
+  return bound ^ base::hash64(table, bound);
+}
+
 // Chunk digests do not depend on where the record lies, so that they can be computed before that is known.
 std::uint64_t chunk_checksum(const Digest& digest, std::uint64_t number, std::uint64_t seed) noexcept {
   const std::array<std::uint64_t, 3> words{digest.low, digest.high, number};
@@ -106,23 +111,39 @@ std::uint64_t chunk_count(std::uint64_t value_bytes) noexcept {
 
 Extent extent_of(std::uint64_t offset, std::uint64_t key_bytes, std::uint64_t type_bytes, std::uint64_t tag_count,
                  std::uint64_t value_bytes, std::uint8_t flags) noexcept {
+  const bool leads = (flags & k_flag_table_trails) == 0;
+  const std::uint64_t table_bytes = chunk_count(value_bytes) * 8;
   Extent extent;
   extent.body_bytes =
-      fixed_body_bytes(flags) + key_bytes + type_bytes + stamps_bytes(tag_count) + chunk_count(value_bytes) * 8;
-  extent.value_offset = base::align_up(offset + sizeof(RecordHeader) + extent.body_bytes,
-                                       value_bytes >= k_page_aligned_bytes_min ? k_page_bytes : k_record_align);
-  extent.end = base::align_up(extent.value_offset + value_bytes, k_record_align);
+      fixed_body_bytes(flags) + key_bytes + type_bytes + stamps_bytes(tag_count) + (leads ? table_bytes : 0);
+  const std::uint64_t body_end = offset + sizeof(RecordHeader) + extent.body_bytes;
+  extent.value_offset =
+      base::align_up(body_end, value_bytes >= k_page_aligned_bytes_min ? k_page_bytes : k_record_align);
+  const std::uint64_t value_end = base::align_up(extent.value_offset + value_bytes, k_record_align);
+  extent.table_offset = leads ? body_end - table_bytes : value_end;
+  extent.end = leads ? value_end : base::align_up(value_end + table_bytes, k_record_align);
   return extent;
 }
 
 std::uint8_t flags_of(const RecordParts& parts) noexcept {
-  return parts.raw_bytes != 0 ? k_flag_framed : 0;
+  const unsigned framed = parts.raw_bytes != 0 ? k_flag_framed : 0;
+  const unsigned trails = parts.table == TablePlace::trails ? k_flag_table_trails : 0;
+  return static_cast<std::uint8_t>(framed | trails);
+}
+
+std::vector<std::uint64_t> make_chunk_table(std::span<const Digest> chunks, std::uint64_t seed, std::uint64_t offset) {
+  const std::uint64_t bound = record_seed(seed, offset);
+  std::vector<std::uint64_t> table;
+  table.reserve(chunks.size());
+  for (const Digest& chunk : chunks) table.push_back(chunk_checksum(chunk, table.size(), bound));
+  return table;
 }
 
 std::vector<std::byte> encode_head(const RecordParts& parts, std::uint64_t seed, std::uint64_t offset) {
   const std::uint8_t flags = flags_of(parts);
   const Extent extent =
       extent_of(offset, parts.key.size(), parts.type.size(), parts.tags.size(), parts.value_bytes, flags);
+  const bool trails = parts.table == TablePlace::trails;
   std::vector<std::byte> head(extent.value_offset - offset);
   RecordHeader header{};
   header.magic = k_record_magic;
@@ -150,13 +171,13 @@ std::vector<std::byte> encode_head(const RecordParts& parts, std::uint64_t seed,
   if (!parts.tags.empty()) append(&parts.begun, sizeof parts.begun);
   append(parts.tags.data(), parts.tags.size_bytes());
   const std::uint64_t bound = record_seed(seed, offset);
-  for (std::uint64_t i = 0; i < parts.chunks.size(); ++i) {
-    const std::uint64_t checksum = chunk_checksum(parts.chunks[i], i, bound);
-    append(&checksum, sizeof checksum);
-  }
+  const std::vector<std::uint64_t> table = make_chunk_table(parts.chunks, seed, offset);
+  const Bytes table_bytes = std::as_bytes(std::span(table));
+  if (!trails) append(table_bytes.data(), table_bytes.size());
 
   std::memcpy(head.data(), &header, sizeof header);
-  header.checksum = head_checksum(Bytes(head).first(sizeof header + extent.body_bytes), bound);
+  header.checksum = head_checksum(Bytes(head).first(sizeof header + extent.body_bytes),
+                                  trails ? bound_to_table(bound, table_bytes) : bound);
   std::memcpy(head.data(), &header, sizeof header);
   return head;
 }
@@ -175,17 +196,20 @@ std::optional<RecordView> read_record(Bytes segment, std::uint64_t seed, std::ui
   RecordView record;
   RecordHeader& header = record.header;
   header = load<RecordHeader>(segment, offset);
-  if (header.magic != k_record_magic || (header.flags & ~k_flag_framed) != 0) return std::nullopt;
+  if (header.magic != k_record_magic || (header.flags & ~(k_flag_framed | k_flag_table_trails)) != 0) return std::nullopt;
   if (header.kind != Kind::value && header.kind != Kind::footer) return std::nullopt;
   if (header.key_bytes > k_key_bytes_max || (header.key_bytes == 0) != (header.kind == Kind::footer)) {
     return std::nullopt;
   }
   if (header.value_bytes > segment.size()) return std::nullopt;  // keeps the sums below from overflowing
+  const bool trails = (header.flags & k_flag_table_trails) != 0;
   const Extent extent =
       extent_of(offset, header.key_bytes, header.type_bytes, header.tag_count, header.value_bytes, header.flags);
   if (extent.body_bytes != header.body_bytes || extent.end > segment.size()) return std::nullopt;
   const std::uint64_t bound = record_seed(seed, offset);
-  if (head_checksum(segment.subspan(offset, sizeof header + extent.body_bytes), bound) != header.checksum) {
+  record.chunk_table = segment.subspan(extent.table_offset, chunk_count(header.value_bytes) * 8);
+  if (head_checksum(segment.subspan(offset, sizeof header + extent.body_bytes),
+                    trails ? bound_to_table(bound, record.chunk_table) : bound) != header.checksum) {
     return std::nullopt;
   }
 
@@ -203,8 +227,6 @@ std::optional<RecordView> read_record(Bytes segment, std::uint64_t seed, std::ui
   const Bytes type = segment.subspan(key + header.key_bytes, header.type_bytes);
   record.type = {reinterpret_cast<const char*>(type.data()), type.size()};
   record.stamps = segment.subspan(key + header.key_bytes + header.type_bytes, stamps_bytes(header.tag_count));
-  const std::uint64_t table_bytes = chunk_count(header.value_bytes) * 8;
-  record.chunk_table = segment.subspan(body + extent.body_bytes - table_bytes, table_bytes);
   record.value = segment.subspan(extent.value_offset, header.value_bytes);
   return record;
 }

@@ -65,7 +65,8 @@ static_assert(sizeof(Trailer) == 64);
 enum class Kind : std::uint8_t { value = 1, footer = 3 };
 
 // Bits of RecordHeader::flags.
-inline constexpr std::uint8_t k_flag_framed = 1;  // its value is a compressed frame
+inline constexpr std::uint8_t k_flag_framed = 1;        // its value is a compressed frame
+inline constexpr std::uint8_t k_flag_table_trails = 2;  // the chunk table stands behind the value
 
 struct RecordHeader {
   std::uint32_t magic;
@@ -106,9 +107,13 @@ static_assert(sizeof(FooterItem) == 48);
 
 // --- records ---
 
+// Where a record's chunk table stands. Behind the value if its length was not known when its first byte was written.
+enum class TablePlace : std::uint8_t { leads, trails };
+
 // What a record says, apart from its value's bytes.
 struct RecordParts {
   Kind kind = Kind::value;
+  TablePlace table = TablePlace::leads;
   Digest fingerprint;
   std::uint64_t sequence = 0;
   std::int64_t expires_ms = INT64_MAX;
@@ -127,6 +132,7 @@ struct RecordParts {
 struct Extent {
   std::uint64_t body_bytes = 0;
   std::uint64_t value_offset = 0;
+  std::uint64_t table_offset = 0;
   std::uint64_t end = 0;  // a multiple of 64
 };
 [[nodiscard]] std::uint64_t chunk_count(std::uint64_t value_bytes) noexcept;
@@ -135,6 +141,9 @@ struct Extent {
 // The flags of a record that says so.
 [[nodiscard]] std::uint8_t flags_of(const RecordParts& parts) noexcept;
 
+// The chunk checksums of a record at `offset`, as they are written.
+[[nodiscard]] std::vector<std::uint64_t> make_chunk_table(std::span<const Digest> chunks, std::uint64_t seed,
+                                                          std::uint64_t offset);
 // The bytes from the record's header to its value's start.
 [[nodiscard]] std::vector<std::byte> encode_head(const RecordParts& parts, std::uint64_t seed, std::uint64_t offset);
 

@@ -31,9 +31,14 @@ Result<std::optional<Salvaged>> salvage(const Paths& paths, const Control& contr
     RecordHeader first{};
     std::memcpy(&first, bytes.data() + sizeof(SegmentHeader), sizeof first);
     if (Result<void> ready = populate(0, 2 * sizeof(SegmentHeader) + first.body_bytes); !ready) return ready.error();
+    const bool trails = (first.flags & k_flag_table_trails) != 0;
+    if (trails) {
+      const std::uint64_t tail = std::min(*size, chunk_count(first.value_bytes) * 8 + 2 * k_record_align);
+      if (Result<void> ready = populate(*size - tail, tail); !ready) return ready.error();
+    }
     const std::optional<RecordView> record = read_record(bytes, seed, sizeof(SegmentHeader));
     if (!record) return std::optional<Salvaged>();
-    if (record->end >= control.geometry().single_bytes_min()) {
+    if (trails || record->end >= control.geometry().single_bytes_min()) {
       segment.single = true;
       segment.items.push_back(footer_item(*record));
       segment.committed = record->end;

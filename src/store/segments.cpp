@@ -12,8 +12,6 @@ namespace {
 // The kernel refuses more than 65530 mappings a process; the program needs some, too.
 constexpr std::size_t k_mapped_max = 4096;
 
-constexpr std::uint64_t k_view_bytes_min = 16 * 1024;
-
 bool alive(SegmentState state) noexcept {
   return state == SegmentState::open || state == SegmentState::sealed;
 }

@@ -31,22 +31,27 @@ namespace larder::store {
 
 class Segments : public std::enable_shared_from_this<Segments> {
  private:
+  static constexpr std::uint64_t k_view_bytes_min = 16 * 1024;
+
   struct Place {
     std::atomic<std::uint64_t> state{0};
     std::uint64_t id = 0;
     std::uint64_t seed = 0;
     os::Mapping mapping;
     std::string path;
-    // What this process has done with which views (see Mark): a bit for each 16 KiB, in which at most one
-    // record that is handed out as a view can start.
-    std::array<std::vector<std::atomic<std::uint64_t>>, 2> marks;
+    // What this process has done with which views (see Mark): a bit for each k_view_bytes_min, in which at most one
+    // record that is handed out as a view, and one chunk that may be marked, can start.
+    std::array<std::vector<std::atomic<std::uint64_t>>, 3> marks;
   };
 
  public:
   enum class Mark : std::uint8_t {
-    verified,   // its checksums were compared
-    populated,  // its pages were brought in
+    verified,        // its checksums were compared
+    populated,       // its pages were brought in
+    chunk_verified,  // the checksum of the chunk that begins there was compared
   };
+  // Whether a chunk of that size can have a mark of its own.
+  [[nodiscard]] static bool may_mark(std::uint64_t chunk_bytes) noexcept { return chunk_bytes >= k_view_bytes_min; }
   enum class Why : std::uint8_t { none, absent, damaged, refused };
 
   // Keeps one segment mapped. Empty, with the reason, if that could not be. May be destroyed on any thread.

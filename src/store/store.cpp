@@ -23,12 +23,26 @@ constexpr std::int64_t k_append_idle_ns = 1'000'000'000;
 // To find out who holds the room, all processes of the machine are looked at.
 constexpr std::int64_t k_holders_pause_ns = 60'000'000'000;
 
+}  // namespace
+
 Meta meta_of(const RecordView& record) {
   return {std::string(record.type), record.cost_ns,    record.created_ms,
           record.header.expires_ms, stamps_of(record), record.raw_bytes};
 }
 
-}  // namespace
+RecordParts parts_of(const Key& key, const Meta& meta) {
+  RecordParts parts;
+  parts.fingerprint = key.fingerprint();
+  parts.expires_ms = meta.expires_ms;
+  parts.cost_ns = meta.cost_ns;
+  parts.created_ms = meta.created_ms;
+  parts.raw_bytes = meta.raw_bytes;
+  parts.key = key.canonical();
+  parts.begun = meta.stamps.begun;
+  parts.tags = std::span(meta.stamps.tags).first(std::min(meta.stamps.tags.size(), k_tags_max));
+  parts.type = std::string_view(meta.type).substr(0, k_type_bytes_max);
+  return parts;
+}
 
 Store::Store(std::unique_ptr<Body> body) : body_(std::move(body)) {}
 
@@ -71,12 +85,8 @@ void Store::prefetch(const Key& key) const noexcept {
 
 Lookup Store::get(const Key& key, std::int64_t now_ms) {
   const TellAtEnd tell(body_->trouble);
-  if (body_->displaced.load(std::memory_order_relaxed)) return {std::nullopt, Miss::degraded};
-  body_->notice_retired();
-  Index::Lookup lookup = body_->index->find(key);
+  Index::Lookup lookup = body_->look(key, now_ms);
   if (!lookup.hit) return {std::nullopt, lookup.miss};
-  if (lookup.hit->record.header.expires_ms <= now_ms) return {std::nullopt, Miss::expired};
-  if (!body_->current(lookup.hit->record)) return {std::nullopt, Miss::invalidated};
   return body_->answer(*std::move(lookup.hit));
 }
 
@@ -140,13 +150,14 @@ Result<bool> Store::Body::verify_view(const Index::Hit& hit) {
   return true;
 }
 
-std::optional<Index::Hit> Store::Body::fresh(const Key& key, std::int64_t now_ms) {
-  if (displaced.load(std::memory_order_relaxed)) return std::nullopt;
+Index::Lookup Store::Body::look(const Key& key, std::int64_t now_ms) {
+  if (displaced.load(std::memory_order_relaxed)) return {std::nullopt, Miss::degraded};
   notice_retired();
   Index::Lookup lookup = index->find(key);
-  if (!lookup.hit || lookup.hit->record.header.expires_ms <= now_ms) return std::nullopt;
-  if (!current(lookup.hit->record)) return std::nullopt;
-  return std::move(lookup.hit);
+  if (!lookup.hit) return lookup;
+  if (lookup.hit->record.header.expires_ms <= now_ms) return {std::nullopt, Miss::expired};
+  if (!current(lookup.hit->record)) return {std::nullopt, Miss::invalidated};
+  return lookup;
 }
 
 bool Store::Body::current(const RecordView& record) const {
@@ -155,7 +166,7 @@ bool Store::Body::current(const RecordView& record) const {
 
 std::optional<Listed> Store::find(const Key& key, std::int64_t now_ms) {
   const TellAtEnd tell(body_->trouble);
-  const std::optional<Index::Hit> hit = body_->fresh(key, now_ms);
+  const std::optional<Index::Hit> hit = body_->look(key, now_ms).hit;
   if (!hit) return std::nullopt;
   return Listed{key, meta_of(hit->record), hit->record.value.size()};
 }
@@ -166,26 +177,18 @@ Put Store::put(const Key& key, const Meta& meta, std::span<const Bytes> value, s
   body_->notice_retired();
   std::uint64_t value_bytes = 0;
   for (const Bytes piece : value) value_bytes += piece.size();
-  const std::vector<Digest> chunks = digest_chunks(value, value_bytes);
-  RecordParts parts;
-  parts.fingerprint = key.fingerprint();
-  parts.expires_ms = meta.expires_ms;
-  parts.cost_ns = meta.cost_ns;
-  parts.created_ms = meta.created_ms;
-  parts.raw_bytes = meta.raw_bytes;
-  parts.key = key.canonical();
-  parts.begun = meta.stamps.begun;
-  parts.tags = std::span(meta.stamps.tags).first(std::min(meta.stamps.tags.size(), k_tags_max));
-  parts.type = std::string_view(meta.type).substr(0, k_type_bytes_max);
+  RecordParts parts = parts_of(key, meta);
   parts.value_bytes = value_bytes;
-  parts.chunks = chunks;
   Journal::Position noted = 0;
   const Put put = body_->appender->append_value(key, parts, value, stamp, noted);
   base::raise(body_->due, noted);
-  // The older value must not stand for the newer one that was refused.
-  if (put == Put::too_large || put == Put::no_room || put == Put::fault) body_->forget(key);
+  if (refuses(put)) body_->forget(key);
   if (put == Put::no_room) body_->tell_of_holders();
   return put;
+}
+
+std::uint64_t Store::large_bytes_min() const noexcept {
+  return body_->files.control.geometry().single_bytes_min();
 }
 
 void Store::Body::tell_of_holders() {

@@ -168,6 +168,9 @@ class Store {
   // stand for the newer value. That a fresh older value is gone survives a loss of power only after sync().
   Put put(const Key& key, const Meta& meta, std::span<const Bytes> value, std::uint64_t stamp);
 
+  // A value of this size or more has a segment of its own, and may be written piece by piece: see StreamedPut.
+  [[nodiscard]] std::uint64_t large_bytes_min() const noexcept;
+
   // Returns when no loss of power can bring back what this process has put something over.
   void sync();
 
@@ -241,6 +244,8 @@ class Store {
 
  private:
   friend class WaitNotice;
+  friend class StreamedPut;
+  friend class StoredValue;
   struct Body;
   class Mender;
   explicit Store(std::unique_ptr<Body> body);

@@ -17,12 +17,14 @@ Uuid some_uuid() {
 }
 
 // A segment with the record of the format page's example: the value "hello" under Key{"k"}, without tags.
-std::string example_segment(const Stamps& stamps = {}, std::uint64_t raw_bytes = 0) {
+std::string example_segment(const Stamps& stamps = {}, std::uint64_t raw_bytes = 0,
+                            TablePlace table = TablePlace::leads) {
   const Key key{"k"};
   const std::string_view value = "hello";
   const Bytes bytes = std::as_bytes(std::span(value));
   const std::vector<Digest> chunks = digest_chunks(std::span(&bytes, 1), value.size());
   RecordParts parts;
+  parts.table = table;
   parts.fingerprint = key.fingerprint();
   parts.sequence = std::uint64_t{1} << 40;
   parts.cost_ns = 1'500'000'000;
@@ -40,6 +42,12 @@ std::string example_segment(const Stamps& stamps = {}, std::uint64_t raw_bytes =
   segment.append(reinterpret_cast<const char*>(head.data()), head.size());
   segment.append(value);
   segment.resize((segment.size() + 63) / 64 * 64);
+  if (table == TablePlace::trails) {
+    for (const std::uint64_t checksum : make_chunk_table(chunks, segment_seed(some_uuid(), 7), sizeof header)) {
+      segment.append(reinterpret_cast<const char*>(&checksum), sizeof checksum);
+    }
+    segment.resize((segment.size() + 63) / 64 * 64);
+  }
   return segment;
 }
 
@@ -84,6 +92,31 @@ TEST(Format, ARecordReadsBackAsItWasWritten) {
   EXPECT_TRUE(valid_value(*record, record->value));
   EXPECT_EQ(record->end, segment.size());
   EXPECT_TRUE(stamps_of(*record).tags.empty());
+}
+
+TEST(Format, TheBytesOfARecordWhoseChecksumsTrailAreTheOnesOfThePage) {
+  const std::string segment = example_segment({}, 0, TablePlace::trails);
+  ASSERT_EQ(segment.size(), 320u);
+  EXPECT_EQ(hex(segment.substr(64, 16)), "4c445231010204008459f7d4409d92e2");
+  EXPECT_EQ(hex(segment.substr(120, 8)), "0500000019000000");
+  EXPECT_EQ(hex(segment.substr(256, 16)), "7ef5b74937f1e5c70000000000000000");
+  const std::optional<RecordView> record = read(segment);
+  ASSERT_TRUE(record);
+  EXPECT_TRUE(record->is_for(Key{"k"}));
+  EXPECT_EQ(record->type, "text");
+  EXPECT_EQ(Process::text(record->value), "hello");
+  EXPECT_TRUE(valid_value(*record, record->value));
+  EXPECT_EQ(record->end, segment.size());
+}
+
+TEST(Format, AnyFlippedBitOfAChecksumThatTrailsIsFoundWithTheHead) {
+  const std::string whole = example_segment({}, 0, TablePlace::trails);
+  for (std::size_t bit = 256 * 8; bit < 264 * 8; ++bit) {
+    std::string damaged = whole;
+    damaged[bit / 8] = static_cast<char>(damaged[bit / 8] ^ (1 << (bit % 8)));
+    EXPECT_FALSE(read(damaged)) << "bit " << bit;
+  }
+  EXPECT_FALSE(read(whole.substr(0, 256)));
 }
 
 TEST(Format, TheStampsOfARecordReadBackAsTheyWereWritten) {
