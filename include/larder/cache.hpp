@@ -37,6 +37,7 @@
 #include <larder/ref.hpp>
 #include <larder/result.hpp>
 #include <larder/stats.hpp>
+#include <larder/stream.hpp>
 
 namespace larder {
 
@@ -80,6 +81,8 @@ class LARDER_API Obligation {
   Answer fulfil(Value value, const Type& type, const EntryOptions& options);
   // Ends the flight without a value: waiters receive `reason`, or with none compute in their turn.
   void fail(std::exception_ptr reason) noexcept;
+  // Hands the flight to a writer. Throws for unusable options; the flight has failed then.
+  std::unique_ptr<Writing, Close> write(const Form& form, const EntryOptions& options);
 
  private:
   std::shared_ptr<Engine> engine_;
@@ -161,6 +164,17 @@ constexpr const Type& type_held() {
   }
 }
 
+// Bytes that come in pieces, as a T.
+template <ByteSequence T>
+inline constexpr Form k_bytes_form = {&type_held<T, std::vector<std::byte>>(), k_bytes_front,
+                                      [](Bytes, std::vector<std::byte>&& rest) { return hold<T>(std::move(rest)); }};
+// The encoded form of a T that comes in pieces.
+template <Storable T>
+constexpr Form encoded_form(std::uint64_t front_bytes) {
+  return {&k_type<T>, front_bytes,
+          [](Bytes front, std::vector<std::byte>&& rest) { return decode_joined(k_type<T>, front, rest); }};
+}
+
 template <class T>
 Ref<T> to_ref(Answer&& answer) {
   return Ref<T>(std::static_pointer_cast<const T>(std::move(answer.value)), answer.source, answer.cost, answer.saved);
@@ -205,9 +219,18 @@ class Claim {
   // Publishes the value; the time since the claim is its cost. REQUIRES: !ready(), once.
   template <class R>
   Ref<T> fulfil(R&& result, const EntryOptions& options = {}) {
-    auto obligation = std::exchange(claimed_.obligation, std::nullopt);
     return detail::to_ref<T>(
-        obligation.value().fulfil(detail::hold<T>(std::forward<R>(result)), detail::type_held<T, R>(), options));
+        take().fulfil(detail::hold<T>(std::forward<R>(result)), detail::type_held<T, R>(), options));
+  }
+  // Produces the value piece by piece instead: ValueWriter::publish() fulfils the claim, with nothing to return; who
+  // waits finds the value in the store then. REQUIRES: !ready(), once.
+  [[nodiscard]] ValueWriter writer(const EntryOptions& options = {}) requires detail::ByteSequence<T> {
+    return ValueWriter(take().write(detail::k_bytes_form<T>, options));
+  }
+  // The same for any type, by its encoded form. The first `front_bytes` of it are given to publish(), the others to
+  // write().
+  [[nodiscard]] EncodedWriter encoded_writer(std::uint64_t front_bytes, const EntryOptions& options = {}) {
+    return EncodedWriter(take().write(detail::encoded_form<T>(front_bytes), options));
   }
   // Gives the obligation up; nothing is stored. Those who wait receive `reason`, if there is one, as
   // an exception; otherwise one of them takes over.
@@ -216,6 +239,8 @@ class Claim {
   }
 
  private:
+  detail::Obligation take() { return std::move(std::exchange(claimed_.obligation, std::nullopt).value()); }
+
   detail::Claimed claimed_;
 };
 
@@ -283,6 +308,13 @@ class LARDER_API Cache {
   [[nodiscard]] Claim<T> claim(const Key& key) {
     return Claim<T>(claim_erased(key, detail::k_type<T>));
   }
+
+  // A writer of the key's value, for large ones: it takes them piece by piece. Throws Error for options that cannot be
+  // used; store_if cannot, since nobody sees the whole value.
+  [[nodiscard]] ValueWriter writer(const Key& key, const EntryOptions& options = {});
+  // A reader of the fresh value of `key`, of whatever type, from the fastest tier that has one, or nothing. Counts as a
+  // lookup; never computes, never waits.
+  [[nodiscard]] std::optional<ValueReader> reader(const Key& key);
 
   // A function that remembers: called with the same arguments, it returns the remembered result.
   //   auto spectrum = cache.memoize("spectrum", compute_spectrum, {.version = {3}});

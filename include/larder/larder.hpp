@@ -13,5 +13,6 @@
 #include <larder/ref.hpp>
 #include <larder/result.hpp>
 #include <larder/stats.hpp>
+#include <larder/stream.hpp>
 #include <larder/units.hpp>
 #include <larder/version.hpp>

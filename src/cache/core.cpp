@@ -34,6 +34,26 @@ bool is_same(const Type& a, const Type& b) {
   return &a == &b || *a.id == *b.id;
 }
 
+// Says why, if the store knows more than that the key is absent.
+void refine(Counter& miss, store::Miss reason) {
+  switch (reason) {
+    case store::Miss::absent:
+      break;
+    case store::Miss::expired:
+      miss = Counter::miss_expired;
+      break;
+    case store::Miss::invalidated:
+      miss = Counter::miss_invalidated;
+      break;
+    case store::Miss::damaged:
+      miss = Counter::miss_damaged;
+      break;
+    case store::Miss::degraded:
+      miss = Counter::miss_degraded;
+      break;
+  }
+}
+
 // The value, of another type than `to`, as an object of that type: encoded and decoded. Null if a codec threw.
 Value converted(const Key& key, const Value& value, const Type& from, const Type& to, observe::Counters& counters) {
   if (from.name() != to.name()) throw_mismatch(key, from.name(), to.name());
@@ -49,6 +69,12 @@ Value converted(const Key& key, const Value& value, const Type& from, const Type
 }
 
 }  // namespace
+
+store::Meta meta_of(const Type& type, std::chrono::nanoseconds ttl, std::chrono::nanoseconds cost,
+                    store::Stamps stamps) {
+  const std::int64_t now_ms = base::wall_ms();
+  return {type.name(), nanoseconds_of(cost), now_ms, expiry(now_ms, ttl), std::move(stamps)};
+}
 
 Terms resolve(const EntryOptions& options) {
   Terms terms{options.ttl.nanoseconds().value(), std::nullopt, {}, options.compression};
@@ -74,20 +100,26 @@ Terms resolve(const EntryOptions& options) {
   counters_.add(Counter::saved_ns, nanoseconds_of(answer.saved));
 }
 
-[[gnu::always_inline]] inline Answer Core::search_memory(const Key& key, const Type& type, std::uint64_t stamp,
-                                                         Counter& miss) {
+[[gnu::always_inline]] inline memory::Lookup Core::find_in_memory(const Key& key, std::uint64_t stamp, Counter& miss) {
   if (!memory_) return {};
   memory::Lookup lookup = memory_->get(key, stamp, &base::wall_ms);
   if (lookup.value == nullptr) {
     if (lookup.miss == memory::Miss::expired) miss = Counter::miss_expired;
     if (lookup.miss == memory::Miss::stale) counters_.add(Counter::revalidated);
-    return {};
+    return lookup;
   }
   if (outdated(lookup.value)) {
     memory_->remove(key, lookup.value);
     miss = Counter::miss_invalidated;
     return {};
   }
+  return lookup;
+}
+
+[[gnu::always_inline]] inline Answer Core::search_memory(const Key& key, const Type& type, std::uint64_t stamp,
+                                                         Counter& miss) {
+  memory::Lookup lookup = find_in_memory(key, stamp, miss);
+  if (lookup.value == nullptr) return {};
   if (!is_same(*lookup.type, type)) lookup.value = converted(key, lookup.value, *lookup.type, type, counters_);
   const std::chrono::nanoseconds cost(lookup.cost_ns);
   return {std::move(lookup.value), Tier::memory, cost, cost};
@@ -103,6 +135,18 @@ Value Core::with_tags(const Value& value, store::Stamps stamps) {
   return stamped(value, std::move(stamps));
 }
 
+bool Core::usable(const Pending& pending, std::int64_t now_ms, Counter& miss) const {
+  if (now_ms >= pending.meta.expires_ms) {
+    miss = Counter::miss_expired;
+    return false;
+  }
+  if (outdated(pending.value)) {
+    miss = Counter::miss_invalidated;
+    return false;
+  }
+  return true;
+}
+
 Answer Core::search_below(const Key& key, const Type& type, std::uint64_t stamp, std::int64_t since_ns, Counter& miss) {
   if (!store_) {
     if (degraded_) miss = Counter::miss_degraded;
@@ -111,14 +155,7 @@ Answer Core::search_below(const Key& key, const Type& type, std::uint64_t stamp,
   store_->prefetch(key);
   const std::int64_t now_ms = base::wall_ms();
   if (const auto pending = write_back_->find(key, stamp)) {
-    if (now_ms >= pending->meta.expires_ms) {
-      miss = Counter::miss_expired;
-      return {};
-    }
-    if (outdated(pending->value)) {
-      miss = Counter::miss_invalidated;
-      return {};
-    }
+    if (!usable(*pending, now_ms, miss)) return {};
     const std::chrono::nanoseconds cost(pending->meta.cost_ns);
     Value value = is_same(*pending->type, type) ? pending->value
                                                 : converted(key, pending->value, *pending->type, type, counters_);
@@ -145,22 +182,7 @@ Answer Core::search_below(const Key& key, const Type& type, std::uint64_t stamp,
       return {};
     }
   }
-  switch (lookup.miss) {
-    case store::Miss::absent:
-      break;
-    case store::Miss::expired:
-      miss = Counter::miss_expired;
-      break;
-    case store::Miss::invalidated:
-      miss = Counter::miss_invalidated;
-      break;
-    case store::Miss::damaged:
-      miss = Counter::miss_damaged;
-      break;
-    case store::Miss::degraded:
-      miss = Counter::miss_degraded;
-      break;
-  }
+  refine(miss, lookup.miss);
   return {};
 }
 
@@ -197,6 +219,42 @@ Answer Core::get(const Key& key, const Type& type) {
     counters_.add(miss);
   }
   return answer;
+}
+
+std::optional<Core::Readable> Core::encoded(const Value& value, const Type& type, std::uint64_t cost_ns) {
+  try {
+    Encoder encoder;
+    type.encode(value.get(), encoder);
+    const base::AlignedBytes bytes = base::aligned_copy(encoder.pieces());
+    const std::chrono::nanoseconds cost(cost_ns);
+    count_answer({value, Tier::memory, cost, cost});
+    return Readable{std::nullopt, Readable::Object{type.name(), bytes.bytes, bytes.owner}};
+  } catch (...) {
+    counters_.add(Counter::fault_codec);
+    return std::nullopt;
+  }
+}
+
+std::optional<Core::Readable> Core::read(const Key& key) {
+  const std::uint64_t stamp = stamp_of(key);
+  Counter miss = Counter::miss_absent;
+  std::optional<Readable> found;
+  if (const memory::Lookup lookup = find_in_memory(key, stamp, miss); lookup.value != nullptr) {
+    found = encoded(lookup.value, *lookup.type, lookup.cost_ns);
+  } else if (!store_) {
+    if (degraded_) miss = Counter::miss_degraded;
+  } else if (const auto pending = write_back_->find(key, stamp)) {
+    if (usable(*pending, base::wall_ms(), miss)) found = encoded(pending->value, *pending->type, pending->meta.cost_ns);
+  } else if (store::StoredValue::Lookup stored = store::StoredValue::find(*store_, key, base::wall_ms());
+             stored.value) {
+    const std::chrono::nanoseconds cost(stored.value->meta().cost_ns);
+    count_answer({nullptr, Tier::store, cost, cost});
+    found = Readable{std::move(stored.value), std::nullopt};
+  } else {
+    refine(miss, stored.miss);
+  }
+  if (!found) counters_.add(miss);
+  return found;
 }
 
 Core::Claim Core::claim(const Key& key, const Type& type) {
@@ -298,14 +356,12 @@ bool Core::admitted(const Value& value, const Type& type, const EntryOptions& op
 }
 
 PutOutcome Core::publish(const Key& key, const Value& value, const Type& type, const Terms& terms,
-                         std::uint64_t cost_ns, std::uint64_t stamp, Flight* flight) noexcept {
+                         std::chrono::nanoseconds cost, std::uint64_t stamp, Flight* flight) noexcept {
   PutOutcome outcome;
   std::vector<Value> gone;  // destroyed when no lock is held
   try {
-    const std::int64_t now_ms = base::wall_ms();
     const store::Stamps* const stamps = stamps_of(value);
-    const store::Meta meta{type.name(), cost_ns, now_ms, expiry(now_ms, terms.ttl),
-                           stamps == nullptr ? store::Stamps() : *stamps};
+    const store::Meta meta = meta_of(type, terms.ttl, cost, stamps == nullptr ? store::Stamps() : *stamps);
     const std::uint64_t weight = type.weight(value.get());
     const auto to_memory = [&] {
       if (!memory_) return;
@@ -313,8 +369,8 @@ PutOutcome Core::publish(const Key& key, const Value& value, const Type& type, c
                                        {.value = value,
                                         .type = &type,
                                         .weight = weight,
-                                        .cost_ns = cost_ns,
-                                        .created_ms = now_ms,
+                                        .cost_ns = meta.cost_ns,
+                                        .created_ms = meta.created_ms,
                                         .expires_ms = meta.expires_ms,
                                         .stamp = stamp},
                                        gone);
@@ -356,18 +412,21 @@ PutOutcome Core::publish(const Key& key, const Value& value, const Type& type, c
   return outcome;
 }
 
+PutOutcome::Store Core::outcome_of(store::Put put) {
+  store_->sync();
+  switch (put) {
+    case store::Put::stored:
+      return PutOutcome::Store::written;
+    case store::Put::superseded:
+      return PutOutcome::Store::superseded;
+    default:
+      return PutOutcome::Store::refused;
+  }
+}
+
 PutOutcome::Store Core::to_store(Pending pending) {
   if (write_ == WriteMode::through) {
-    const store::Put put = write_to_store(*store_, counters_, pending);
-    store_->sync();
-    switch (put) {
-      case store::Put::stored:
-        return PutOutcome::Store::written;
-      case store::Put::superseded:
-        return PutOutcome::Store::superseded;
-      default:
-        return PutOutcome::Store::refused;
-    }
+    return outcome_of(write_to_store(*store_, counters_, pending));
   }
   switch (write_back_->push(std::move(pending))) {
     case WriteBack::Pushed::queued:
@@ -403,7 +462,7 @@ PutOutcome Core::put(const Key& key, const Value& value, const Type& type, const
     return {};
   }
   const PutOutcome outcome = publish(key, with_tags(value, {began, std::move(terms.tags)}), type, terms,
-                                     nanoseconds_of(terms.cost.value_or(std::chrono::nanoseconds(0))), stamp, nullptr);
+                                     terms.cost.value_or(std::chrono::nanoseconds(0)), stamp, nullptr);
   // Another put came later, and its value may take a while yet.
   if (outcome.in_store == PutOutcome::Store::superseded && write_ == WriteMode::through) {
     store_->remove_older(key, older);
@@ -421,10 +480,16 @@ void Core::forget(const Key& key) {
   if (memory_) memory_->remove(key);
 }
 
-Answer Core::fulfil(Flight& flight, const Value& value, const Type& type, const EntryOptions& options) {
+std::chrono::nanoseconds Core::count_computation(const Flight& flight) {
   const std::chrono::nanoseconds took = since(flight.started_ns);
   counters_.add(Counter::computation);
   counters_.add(Counter::computed_ns, nanoseconds_of(took));
+  return took;
+}
+
+Answer Core::fulfil(Flight& flight, const Value& value, const Type& type, const EntryOptions& options,
+                    PutOutcome* outcome) {
+  const std::chrono::nanoseconds took = count_computation(flight);
   // Those who wait receive the value in any case: unusable options, or a store_if that throws, are this
   // caller's trouble.
   Answer answer{value, Tier::computed, took, std::chrono::nanoseconds(0)};
@@ -440,7 +505,8 @@ Answer Core::fulfil(Flight& flight, const Value& value, const Type& type, const 
     if (keep && (cleared || outdated(answer.value))) {
       counters_.add(Counter::not_stored_superseded);
     } else if (keep) {
-      publish(flight.key, answer.value, type, terms, nanoseconds_of(answer.cost), stamp, &flight);
+      const PutOutcome published = publish(flight.key, answer.value, type, terms, answer.cost, stamp, &flight);
+      if (outcome != nullptr) *outcome = published;
     }
   } catch (...) {
     trouble = std::current_exception();

@@ -29,6 +29,8 @@
 #include "observe/counters.hpp"
 #include "os/os.hpp"
 #include "store/store.hpp"
+#include "store/stored_value.hpp"
+#include "store/streamed_put.hpp"
 
 namespace larder::detail {
 
@@ -41,6 +43,10 @@ struct Terms {
 };
 // Throws Error(invalid_duration) or Error(invalid_option) for options that cannot be used.
 Terms resolve(const EntryOptions& options);
+
+// What the store keeps of a value of which these are the terms, made now.
+store::Meta meta_of(const Type& type, std::chrono::nanoseconds ttl, std::chrono::nanoseconds cost,
+                    store::Stamps stamps);
 
 // Whom Options::shared names. Errc::permission: a group in which the caller is not. Not to be asked in a forked child,
 // where another thread's lock on the system's list of groups may be held for ever.
@@ -68,8 +74,38 @@ class Core {
     std::shared_ptr<Flight> flight;
   };
   Claim claim(const Key& key, const Type& type);
-  Answer fulfil(Flight& flight, const Value& value, const Type& type, const EntryOptions& options);
+  // `outcome`: what publishing it came to, for who wants to know.
+  Answer fulfil(Flight& flight, const Value& value, const Type& type, const EntryOptions& options,
+                PutOutcome* outcome = nullptr);
   void fail(Flight& flight, std::exception_ptr reason) noexcept;
+
+  // --- values in parts ---
+
+  [[nodiscard]] std::uint64_t moment() const noexcept { return tags().moment(); }
+  [[nodiscard]] std::uint64_t stamp_of(const Key& key) const { return store_ ? store_->stamp(key) : 0; }
+  // From which size on a value with these terms is streamed into the store.
+  [[nodiscard]] std::uint64_t streams_from(const Terms& terms) const noexcept;
+  [[nodiscard]] store::StreamedPut begin_stream(const Key& key, const Type& type, const Terms& terms,
+                                                std::uint64_t front_bytes);
+  // Whether the key was put or removed since `stamp`; counts it then.
+  bool overtaken(const Key& key, std::uint64_t stamp);
+  // Publishes what was streamed: as put(), or as fulfil() does for a flight.
+  PutOutcome publish(store::StreamedPut& value, const Key& key, const Type& type, const Terms& terms,
+                     std::uint64_t begun, Bytes front);
+  PutOutcome publish(store::StreamedPut& value, Flight& flight, const Type& type, const Terms& terms, Bytes front);
+
+  // What is read in parts: a value of the store, or the encoded form of an object.
+  struct Readable {
+    struct Object {
+      std::string type;
+      Bytes bytes;
+      std::shared_ptr<const void> owner;
+    };
+    std::optional<store::StoredValue> stored;
+    std::optional<Object> object;
+  };
+  // Looks the key up, whatever its type.
+  std::optional<Readable> read(const Key& key);
 
   std::optional<EntryInfo> entry(const Key& key);
   bool remove(const Key& key);
@@ -90,7 +126,9 @@ class Core {
   // Goes on without the store.
   void degrade(Counter reason, const Error& why);
 
-  // Asks memory alone. Without an answer, `miss` says why, if memory knows more than that the key is absent.
+  // Asks memory alone; what it finds is fresh, of whatever type.
+  memory::Lookup find_in_memory(const Key& key, std::uint64_t stamp, Counter& miss);
+  // The same for one type. Without an answer, `miss` says why, if memory knows more than that the key is absent.
   Answer search_memory(const Key& key, const Type& type, std::uint64_t stamp, Counter& miss);
   // Asks the queue and the store, and promotes what it finds. `since_ns`: when the lookup began. Without an answer,
   // `miss` says why, if the store knows more than that the key is absent.
@@ -104,6 +142,8 @@ class Core {
   store::WaitNotice announce_wait(const Key& key, const Flight* mine);
   void count_answer(const Answer& answer);
 
+  // Whether what waits in the queue is still an answer. If not, `miss` says why.
+  [[nodiscard]] bool usable(const Pending& pending, std::int64_t now_ms, Counter& miss) const;
   // Whether a tag of the value was invalidated since its computation began.
   [[nodiscard]] bool outdated(const Value& value) const {
     return tagged_.load(std::memory_order_relaxed) && has_old_stamps(value);
@@ -115,14 +155,18 @@ class Core {
     return store_ ? store_->tags() : store::TagTable(local_tags_->generations, local_tags_->clock);
   }
 
-  [[nodiscard]] std::uint64_t stamp_of(const Key& key) const { return store_ ? store_->stamp(key) : 0; }
+  // Counts the flight's computation, which ends now; says how long it took.
+  std::chrono::nanoseconds count_computation(const Flight& flight);
+  std::optional<Readable> encoded(const Value& value, const Type& type, std::uint64_t cost_ns);
   // Puts the value, as of `stamp`, into memory and on its way to the store; nowhere if it comes from a `flight` that
   // was overtaken.
-  PutOutcome publish(const Key& key, const Value& value, const Type& type, const Terms& terms, std::uint64_t cost_ns,
-                     std::uint64_t stamp, Flight* flight) noexcept;
+  PutOutcome publish(const Key& key, const Value& value, const Type& type, const Terms& terms,
+                     std::chrono::nanoseconds cost, std::uint64_t stamp, Flight* flight) noexcept;
   // Takes the key out of every tier.
   void forget(const Key& key);
   PutOutcome::Store to_store(Pending pending);
+  // What a put that was written through came to, once it is synced.
+  PutOutcome::Store outcome_of(store::Put put);
   // Whether the options let the value be kept; counts it if not.
   bool admitted(const Value& value, const Type& type, const EntryOptions& options, const Terms& terms);
   void count_memory();

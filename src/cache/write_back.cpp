@@ -18,11 +18,16 @@ store::Put write_to_store(store::Store& store, observe::Counters& counters, cons
   store::Meta meta = pending.meta;
   meta.raw_bytes = packed->raw_bytes();
   const store::Put put = store.put(pending.key, meta, packed->pieces(), pending.stamp);
+  if (put == store::Put::stored) {
+    counters.add(Counter::compressed, meta.raw_bytes != 0 ? 1 : 0);
+    counters.add(Counter::compressed_saved_bytes, packed->saved_bytes());
+  }
+  return count_refusal(counters, put);
+}
+
+store::Put count_refusal(observe::Counters& counters, store::Put put) {
   switch (put) {
     case store::Put::stored:
-      counters.add(Counter::compressed, meta.raw_bytes != 0 ? 1 : 0);
-      counters.add(Counter::compressed_saved_bytes, packed->saved_bytes());
-      break;
     case store::Put::fault:
       break;  // counted where it happened
     case store::Put::superseded:

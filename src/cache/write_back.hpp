@@ -38,6 +38,8 @@ struct Pending {
   bool taken = false;       // by the writing thread; guarded by the queue's mutex
 };
 
+// Counts why a put came to nothing, if it did.
+store::Put count_refusal(observe::Counters& counters, store::Put put);
 // Encodes the value, compresses it where that pays, and puts it into the store, counting what comes of it.
 store::Put write_to_store(store::Store& store, observe::Counters& counters, const Pending& pending);
 

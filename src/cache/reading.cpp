@@ -1,0 +1,50 @@
+#include "cache/reading.hpp"
+
+#include <cstring>
+
+#include <larder/codecs.hpp>
+
+#include "base/bits.hpp"
+
+namespace larder::detail {
+
+namespace {
+
+// What stands in front of bytes and texts in their encoded form of `all` bytes, which begins with their count. Nothing
+// if that cannot be.
+std::optional<std::uint64_t> front_of(const std::string& type, std::uint64_t count, std::uint64_t all) {
+  const bool text = type == Codec<std::string_view>::type_name();
+  const std::uint64_t front =
+      text ? sizeof count : base::align_up<std::uint64_t>(sizeof count, payload_alignment(count, 1));
+  if (front > all || all - front != count) return std::nullopt;
+  return front;
+}
+
+}  // namespace
+
+std::unique_ptr<Reading, Close> Reading::open(const std::shared_ptr<Engine>& engine, const Key& key) {
+  std::optional<Core::Readable> readable = engine->core().read(key);
+  if (!readable) return nullptr;
+  std::unique_ptr<Reading, Close> reading(new Reading(engine, *std::move(readable)));
+  const std::string& type = reading->type();
+  if (type != Codec<std::string_view>::type_name() && type != Codec<std::span<const std::byte>>::type_name()) {
+    return reading;
+  }
+  std::uint64_t count = 0;
+  const Result<Bytes> start = reading->range(0, sizeof count);
+  if (!start || start->size() < sizeof count) return nullptr;
+  std::memcpy(&count, start->data(), sizeof count);
+  const std::optional<std::uint64_t> front = front_of(type, count, reading->encoded_bytes());
+  if (!front) return nullptr;
+  reading->front_ = *front;
+  return reading;
+}
+
+Result<Bytes> Reading::range(std::uint64_t offset, std::uint64_t bytes) const {
+  if (offset >= size()) return Bytes();
+  bytes = std::min(bytes, size() - offset);
+  if (of_.stored) return of_.stored->range(front_ + offset, bytes);
+  return of_.object->bytes.subspan(front_ + offset, bytes);
+}
+
+}  // namespace larder::detail
