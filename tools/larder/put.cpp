@@ -1,5 +1,6 @@
 // `larder put`: bytes under a key.
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -7,8 +8,6 @@
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
-
-#include <larder/codecs.hpp>
 
 #include "arguments.hpp"
 #include "store_path.hpp"
@@ -39,14 +38,22 @@ Failure unreadable(const std::string& path, int code) {
           is_standard_input(path) ? "larder put KEY FILE reads a file" : ""};
 }
 
-std::vector<std::byte> read_value(const std::string& path, int fd, std::uint64_t bytes_max) {
-  std::vector<std::byte> bytes;
-  if (const int code = read_all(fd, bytes, bytes_max); code != 0) throw unreadable(path, code);
-  if (bytes.size() <= bytes_max) return bytes;
-  throw Failure{
-      Exit::no_space,
-      fmt::format("{} is larger than {}, the most that put takes", name_of(path), format_size(bytes_max)),
-      "it is a quarter of the memory, or the store's limit if that is less: a program may raise it, Options::store"};
+// A file that cannot fit would displace everything else before that shows.
+void require_room(int fd, const Cache& cache) {
+  struct stat status {};
+  const bool known = ::fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
+  const std::uint64_t limit = cache.stats().store_limit;
+  if (known && static_cast<std::uint64_t>(status.st_size) > limit) throw failure_of(larger_than(limit));
+}
+
+// Hands on what there is to read, as it comes.
+void copy_value(const std::string& path, int fd, ValueWriter& writer) {
+  std::vector<char> buffer(std::size_t{1} << 20);
+  for (;;) {
+    const ssize_t got = read_some(fd, buffer);
+    if (got < 0) throw unreadable(path, errno);
+    if (got == 0 || !writer.write(std::as_bytes(std::span(buffer).first(static_cast<std::size_t>(got))))) return;
+  }
 }
 
 int run(const Globals& globals, const PutOptions& options) {
@@ -61,10 +68,12 @@ int run(const Globals& globals, const PutOptions& options) {
   if (file.get() < 0) throw unreadable(path, errno);
   Result<Cache> cache = open_store(globals);
   if (!cache) throw failure_of(cache.error());
-  std::vector<std::byte> bytes = read_value(path, file.get(), value_bytes_max(*cache));
-  const std::size_t size = bytes.size();
+  require_room(file.get(), *cache);
   const Key key(options.key);
-  cache->put(key, std::move(bytes), entry);
+  ValueWriter writer = cache->writer(key, entry);
+  copy_value(path, file.get(), writer);
+  const std::uint64_t size = writer.size();
+  writer.publish();
   if ((*cache).stats()[Counter::stored] == 0) throw failure_of(why_not_stored(*cache));
   if (globals.json) {
     print_json({{"key", key.short_text()}, {"fingerprint", key.fingerprint().hex()}, {"bytes", size}});

@@ -3,41 +3,6 @@
 #include <larder/codecs.hpp>
 
 namespace larder::tool {
-namespace {
-
-// An entry's encoded bytes, read as whatever type it was stored as. The library checks a type by its name; one
-// process of the tool reads one entry, so there is one name.
-struct Encoded {
-  static inline std::string type;
-  Bytes bytes;
-};
-
-}  // namespace
-}  // namespace larder::tool
-
-template <>
-struct larder::Codec<larder::tool::Encoded> {
-  static constexpr bool borrows = true;
-  static std::string type_name() { return tool::Encoded::type; }
-  static void encode(const tool::Encoded& value, Encoder& out) { out.refer(value.bytes); }
-  static tool::Encoded decode(Decoder& in) { return {in.take(in.remaining())}; }
-};
-
-namespace larder::tool {
-
-std::optional<RawValue> read_raw(Cache& cache, const EntryInfo& entry) {
-  Encoded::type = entry.type;
-  const std::optional<Ref<Encoded>> value = cache.get<Encoded>(entry.key);
-  if (!value) return std::nullopt;
-  RawValue raw{entry.type, (*value)->bytes, value->share()};
-  Decoder in(raw.bytes, raw.owner);
-  if (raw.type == Codec<std::span<const std::byte>>::type_name()) {
-    raw.bytes = Codec<std::span<const std::byte>>::decode(in);
-  } else if (raw.type == Codec<std::string_view>::type_name()) {
-    raw.bytes = std::as_bytes(std::span(Codec<std::string_view>::decode(in)));
-  }
-  return raw;
-}
 
 std::uint64_t value_bytes(const EntryInfo& entry) {
   // Bytes and texts are encoded behind their count, and bytes begin where their number wants them aligned: so what

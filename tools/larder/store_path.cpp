@@ -106,13 +106,15 @@ std::uint64_t value_bytes_max(const Cache& cache) {
   return std::min(cache.stats().store_limit, memory / 4);
 }
 
+Error larger_than(std::uint64_t limit) {
+  return {Errc::no_space, fmt::format("it is larger than the store's limit of {} allows", format_size(limit)),
+          "a program may raise the limit: Options::store"};
+}
+
 Error why_not_stored(const Cache& cache) {
   const Stats stats = cache.stats();
   const std::string limit = format_size(stats.store_limit);
-  if (stats[Counter::not_stored_too_large] > 0) {
-    return {Errc::no_space, fmt::format("it is larger than the store's limit of {} allows", limit),
-            "a program may raise the limit: Options::store"};
-  }
+  if (stats[Counter::not_stored_too_large] > 0) return larger_than(stats.store_limit);
   if (stats[Counter::not_stored_no_room] > 0) {
     const Result<store::Holders> holders = store::holders(cache.directory());
     const std::string who = holders ? ": " + store::describe(*holders) : "";

@@ -36,9 +36,11 @@ inline constexpr const char* k_other_directory = "name another directory with --
 [[nodiscard]] Cache require_existing(const Globals& globals, Exit exit);
 [[nodiscard]] Failure no_store(const std::filesystem::path& directory, Exit exit);
 
-// The largest value that is taken: it has to fit the store, and the machine must not notice that it is held.
+// The most that is held in memory at once: it has to fit the store, and the machine must not notice.
 [[nodiscard]] std::uint64_t value_bytes_max(const Cache& cache);
 
+// Why a value beyond a store's limit is not kept.
+[[nodiscard]] Error larger_than(std::uint64_t limit);
 // Why the last value given to `cache` is not in its store, from its counters; the code is what the verb ends with.
 [[nodiscard]] Error why_not_stored(const Cache& cache);
 
