@@ -246,12 +246,12 @@ std::optional<Core::Readable> Core::read(const Key& key) {
   } else if (const auto pending = write_back_->find(key, stamp)) {
     if (usable(*pending, base::wall_ms(), miss)) found = encoded(pending->value, *pending->type, pending->meta.cost_ns);
   } else if (store::StoredValue::Lookup stored = store::StoredValue::find(*store_, key, base::wall_ms());
-             stored.value) {
+             stored.value && stored.value->range(0, 1)) {
     const std::chrono::nanoseconds cost(stored.value->meta().cost_ns);
     count_answer({nullptr, Tier::store, cost, cost});
     found = Readable{std::move(stored.value), std::nullopt};
   } else {
-    refine(miss, stored.miss);
+    refine(miss, stored.value ? store::Miss::damaged : stored.miss);
   }
   if (!found) counters_.add(miss);
   return found;

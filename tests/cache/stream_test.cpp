@@ -328,6 +328,7 @@ TEST_F(StreamTest, ADamagedMiBIsAnErrorOfTheReadsThatTouchItAndTheValueIsForgott
   EXPECT_TRUE(reader->view(4 * k_mib, 100));
   EXPECT_FALSE(cache.reader(Key{"k"}));
   EXPECT_EQ(cache.stats()[Counter::fault_damaged_record], 1U);
+  EXPECT_EQ(cache.stats()[Counter::store_hit], 1U);
 }
 
 }  // namespace

@@ -208,6 +208,19 @@ TEST_F(Verbs, GetPrintsAPartOfAValue) {
   EXPECT_EQ(larder({"get", "small", "--offset", "-1"}).status, 2);
 }
 
+TEST_F(Verbs, OfTwoPutsAtOnceOneStandsAndBothSucceed) {
+  const Ran ran = shell(R"(
+mkfifo in
+larder -q put a in & slow=$!
+exec 3>in
+echo slow >&3
+echo fast | larder -q put a
+exec 3>&-
+wait $slow)");
+  EXPECT_EQ(ran.status, 0) << ran.err;
+  EXPECT_FALSE(larder({"get", "a"}).out.empty());
+}
+
 TEST_F(Verbs, PutAndGetDoNotHoldALargeValueInMemory) {
   const Ran ran = shell(R"(
 mkfifo in out

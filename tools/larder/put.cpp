@@ -73,8 +73,10 @@ int run(const Globals& globals, const PutOptions& options) {
   ValueWriter writer = cache->writer(key, entry);
   copy_value(path, file.get(), writer);
   const std::uint64_t size = writer.size();
-  writer.publish();
-  if ((*cache).stats()[Counter::stored] == 0) throw failure_of(why_not_stored(*cache));
+  const PutOutcome outcome = writer.publish();
+  // What somebody else has put meanwhile stands, as if this one had come a moment earlier.
+  const bool put_over = outcome.in_store == PutOutcome::Store::superseded && cache->contains(key);
+  if (!put_over && cache->stats()[Counter::stored] == 0) throw failure_of(why_not_stored(*cache));
   if (globals.json) {
     print_json({{"key", key.short_text()}, {"fingerprint", key.fingerprint().hex()}, {"bytes", size}});
   } else {
