@@ -221,6 +221,28 @@ TEST_F(Exec, AHundredMegabytesAreReplayed) {
   EXPECT_EQ(runs(), 1U);
 }
 
+TEST_F(Exec, ALargeResultIsNotHeldInMemory) {
+  const Ran ran = shell(R"(
+mkfifo go
+larder exec --out large -- sh -c 'head -c 268435456 /dev/zero; read word <go; head -c 5000000 /dev/zero | tr "\0" x >large' >out & tool=$!
+exec 3>go
+grep RssAnon /proc/$tool/status
+echo on >&3
+wait $tool || exit 1
+rm large go
+larder exec --out large -- sh -c 'head -c 268435456 /dev/zero; read word <go; head -c 5000000 /dev/zero | tr "\0" x >large' | cmp - out || exit 2
+tr -d x <large | wc -c
+wc -c <large)");
+  ASSERT_EQ(ran.status, 0) << ran.err;
+  unsigned long held = 0;
+  unsigned long others = 1;
+  unsigned long bytes = 0;
+  ASSERT_EQ(std::sscanf(ran.out.c_str(), "RssAnon: %lu kB %lu %lu", &held, &others, &bytes), 3) << ran.out << ran.err;
+  EXPECT_LT(held, 64UL * 1024);
+  EXPECT_EQ(others, 0U);
+  EXPECT_EQ(bytes, 5000000U);
+}
+
 TEST_F(Exec, OutputIsSeenWhileTheCommandRuns) {
   Running running = start_exec({}, "echo early; while [ ! -e go ]; do sleep 0.01; done; echo late");
   running.wait_for_output("early\n");

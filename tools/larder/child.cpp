@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
+#include <span>
 #include <string_view>
 #include <utility>
 
@@ -120,24 +121,25 @@ pid_t wait_for(pid_t child, int& status, int options) {
   }
 }
 
-// Reads once from the pipe, hands the bytes on to `to`, and keeps them in `kept`. Closes the pipe at its end, or when
-// nobody takes the bytes: the child is told as it would be without us, by SIGPIPE.
-void move_some(Pipe& pipe, int to, std::string& kept, std::uint64_t bytes_max, Ended& ended) {
-  std::array<char, 65536> buffer;
+// Reads once from the pipe, hands the bytes on to `to`, and returns them. Closes the pipe at its end, or when nobody
+// takes the bytes: the child is told as it would be without us, by SIGPIPE.
+std::string_view move_some(Pipe& pipe, int to, std::span<char> buffer, Ended& ended) {
   const ssize_t got = read_some(pipe.read_end, buffer);
-  if (got <= 0) return pipe.close_read();
-  const std::string_view bytes(buffer.data(), static_cast<std::size_t>(got));
-  if (write_all(to, bytes) != 0) {
-    ended.output_refused = true;
-    return pipe.close_read();
+  if (got <= 0) {
+    pipe.close_read();
+    return {};
   }
-  if (ended.standard_output.size() + ended.standard_error.size() + bytes.size() > bytes_max) ended.too_large = true;
-  if (!ended.too_large) kept.append(bytes);
+  const std::string_view bytes(buffer.data(), static_cast<std::size_t>(got));
+  if (write_all(to, bytes) == 0) return bytes;
+  ended.output_refused = true;
+  pipe.close_read();
+  return {};
 }
 
 }  // namespace
 
-Ended run_recorded(const std::vector<std::string>& command, int input, std::uint64_t bytes_max) {
+Ended run_recorded(const std::vector<std::string>& command, int input, std::uint64_t bytes_max,
+                   std::uint64_t error_bytes_max, const std::function<void(std::string_view)>& keep) {
   Ended ended;
   Pipe out;
   Pipe err;
@@ -179,8 +181,25 @@ Ended run_recorded(const std::vector<std::string>& command, int input, std::uint
     constexpr int k_look_ms = 50;
     const int ready = ::poll(ends.data(), ends.size(), waited != 0 ? 0 : interrupted ? k_look_ms : -1);
     if (ready < 0) continue;  // only EINTR is possible
-    if (ends[0].revents != 0) move_some(out, STDOUT_FILENO, ended.standard_output, bytes_max, ended);
-    if (ends[1].revents != 0) move_some(err, STDERR_FILENO, ended.standard_error, bytes_max, ended);
+    std::array<char, 65536> buffer;
+    const auto kept = [&](std::string_view bytes, std::uint64_t error_bytes) {
+      if (error_bytes > error_bytes_max ||
+          ended.output_bytes + ended.standard_error.size() + bytes.size() > bytes_max) {
+        ended.too_large = true;
+      }
+      return !bytes.empty() && !ended.too_large;
+    };
+    if (ends[0].revents != 0) {
+      const std::string_view bytes = move_some(out, STDOUT_FILENO, buffer, ended);
+      if (kept(bytes, ended.standard_error.size())) {
+        keep(bytes);
+        ended.output_bytes += bytes.size();
+      }
+    }
+    if (ends[1].revents != 0) {
+      const std::string_view bytes = move_some(err, STDERR_FILENO, buffer, ended);
+      if (kept(bytes, ended.standard_error.size() + bytes.size())) ended.standard_error.append(bytes);
+    }
     if (waited != 0) break;
   }
   if (waited == 0) waited = wait_for(child, status, 0);

@@ -174,20 +174,18 @@ std::string not_kept(const Request& request, const Input& input, const Key& key,
   return {};
 }
 
-std::string summary(const Recording& recording) {
+std::string summary(const Ended& ended, const std::vector<OutputFiles::Recorded>& files) {
   std::string text;
-  if (!recording.standard_output.empty()) text += "; stdout " + format_size(recording.standard_output.size());
-  if (!recording.standard_error.empty()) text += "; stderr " + format_size(recording.standard_error.size());
-  for (const OutputFile& file : recording.files) {
-    text += fmt::format("; {} {}", printable(file.path), format_size(file.bytes.size()));
-  }
+  if (ended.output_bytes != 0) text += "; stdout " + format_size(ended.output_bytes);
+  if (!ended.standard_error.empty()) text += "; stderr " + format_size(ended.standard_error.size());
+  for (const auto& file : files) text += fmt::format("; {} {}", printable(file.path), format_size(file.bytes));
   return text;
 }
 
 // Dies of the signal that killed the command when we were both told to end: a shell that runs us in a loop goes on
 // after an exit status, whatever it is, and stops after a signal.
-void end_as(int signal, Cache& cache, Claim<ExecResult>& claim) {
-  claim.abandon();
+void end_as(int signal, Cache& cache, Recording& recording) {
+  recording.abandon();
   cache.flush();
   std::signal(signal, SIG_DFL);
   std::raise(signal);
@@ -198,36 +196,35 @@ void end_as(int signal, Cache& cache, Claim<ExecResult>& claim) {
 int record(const Globals& globals, const Request& request, const Input& input, Cache& cache, const Key& key,
            Claim<ExecResult>& claim) {
   const OutputFiles outputs(request.outputs);
-  const std::uint64_t bytes_max = value_bytes_max(cache);
+  const std::uint64_t bytes_max = cache.stats().store_limit;
+  Recording recording(claim.encoded_writer(
+      Recording::k_front_bytes, {.ttl = request.ttl, .tags = request.tags, .compression = request.compression}));
   ::setenv(k_chain, (chain() + key.fingerprint().hex() + ":").c_str(), 1);
-  Ended ended = run_recorded(request.command, input.descriptor(), bytes_max);
+  const Ended ended = run_recorded(request.command, input.descriptor(), bytes_max, value_bytes_max(cache),
+                                   [&](std::string_view bytes) { recording.add_output(bytes); });
   if (ended.start_error != 0) throw start_failure(request, ended.start_error);
   try {
     if (const std::string reason = not_kept(request, input, key, ended); !reason.empty()) {
       tell(globals, "not_stored", key, {{"reason", reason}}, "not stored: " + reason);
     } else {
-      Recording recording;
-      recording.files = outputs.read(bytes_max).value();
-      recording.standard_output = std::move(ended.standard_output);
-      recording.standard_error = std::move(ended.standard_error);
-      recording.status = ended.status;
-      recording.finished_ms =
-          std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
-              .count();
-      const std::string sizes = summary(recording);
+      recording.add_error(ended.standard_error, outputs.count());
+      const auto files =
+          outputs.record(recording, bytes_max - ended.output_bytes - ended.standard_error.size()).value();
+      const auto now = std::chrono::system_clock::now().time_since_epoch();
       const std::uint64_t stored_before = cache.stats()[Counter::stored];
-      const Ref<ExecResult> result = claim.fulfil(
-          std::move(recording), {.ttl = request.ttl, .tags = request.tags, .compression = request.compression});
+      recording.publish(ended.status, std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
       if (cache.stats()[Counter::stored] == stored_before) throw why_not_stored(cache);
-      tell(globals, "stored", key, {{"cost_ns", result.cost().count()}},
-           fmt::format("stored {} ({}{})", short_name(key), format_duration(result.cost()), sizes));
+      const std::optional<EntryInfo> entry = cache.entry(key);
+      const std::chrono::nanoseconds cost = entry ? entry->cost : std::chrono::nanoseconds(0);
+      tell(globals, "stored", key, {{"cost_ns", cost.count()}},
+           fmt::format("stored {} ({}{})", short_name(key), format_duration(cost), summary(ended, files)));
     }
   } catch (const Error& error) {
     warn_of(globals, "not_stored", "the result was not stored", error);
   } catch (const std::exception& error) {
     warn_of(globals, "not_stored", "the result was not stored", Error(Errc::io, error.what()));
   }
-  if (ended.killed && ended.interrupted) end_as(ended.status - 128, cache, claim);
+  if (ended.killed && ended.interrupted) end_as(ended.status - 128, cache, recording);
   if (ended.output_refused && ended.status == 0) return static_cast<int>(Exit::failed);
   return ended.status;
 }

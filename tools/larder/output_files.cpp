@@ -73,8 +73,9 @@ OutputFiles::Before OutputFiles::look(const std::string& path) {
           nanoseconds(status.st_ctim)};
 }
 
-Result<std::vector<OutputFile>> OutputFiles::read(std::uint64_t bytes_max) const {
-  std::vector<OutputFile> files;
+Result<std::vector<OutputFiles::Recorded>> OutputFiles::record(Recording& recording, std::uint64_t bytes_max) const {
+  std::vector<Recorded> files;
+  std::vector<char> buffer(std::size_t{1} << 20);
   for (const Before& before : before_) {
     const std::string& path = before.path;
     const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
@@ -88,14 +89,25 @@ Result<std::vector<OutputFile>> OutputFiles::read(std::uint64_t bytes_max) const
       return Error(Errc::io, fmt::format("--out {} was there and the command left it alone", printable(path)),
                    "remove it before, or drop --out");
     }
-    std::string bytes;
-    if (read_all(file.get(), bytes, bytes_max) != 0) return unreadable(path);
-    if (bytes.size() > bytes_max) {
+    const auto bytes = static_cast<std::uint64_t>(status.st_size);
+    if (bytes > bytes_max) {
       return Error(Errc::no_space,
                    fmt::format("--out {} makes the result larger than {}", printable(path), format_size(bytes_max)));
     }
-    bytes_max -= bytes.size();
-    files.push_back({path, status.st_mode & k_permission_bits, std::move(bytes)});
+    bytes_max -= bytes;
+    recording.begin_file(path, status.st_mode & k_permission_bits, bytes);
+    std::uint64_t left = bytes;
+    while (left > 0) {
+      const ssize_t got = read_some(file.get(), std::span(buffer).first(std::min<std::uint64_t>(left, buffer.size())));
+      if (got < 0) return unreadable(path);
+      if (got == 0) {
+        return Error(Errc::io, fmt::format("--out {} was shortened while it was read", printable(path)),
+                     "let the command end when it has written its files");
+      }
+      recording.write({buffer.data(), static_cast<std::size_t>(got)});
+      left -= static_cast<std::uint64_t>(got);
+    }
+    files.push_back({path, bytes});
   }
   return files;
 }

@@ -18,9 +18,15 @@ class OutputFiles {
  public:
   explicit OutputFiles(const std::vector<std::string>& paths);
 
-  // What the command made of them. Fails, naming the file, if one is missing, is no regular file, was not written
-  // since construction, or if they exceed `bytes_max` together.
-  [[nodiscard]] Result<std::vector<OutputFile>> read(std::uint64_t bytes_max) const;
+  // A file of which some bytes were recorded.
+  struct Recorded {
+    std::string path;
+    std::uint64_t bytes;
+  };
+  // Records what the command made of them. Fails, naming the file, if one is missing, is no regular file, was not
+  // written since construction, or if they exceed `bytes_max` together.
+  [[nodiscard]] Result<std::vector<Recorded>> record(Recording& recording, std::uint64_t bytes_max) const;
+  [[nodiscard]] std::size_t count() const noexcept { return before_.size(); }
 
  private:
   struct Before {

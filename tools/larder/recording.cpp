@@ -1,5 +1,7 @@
 #include "recording.hpp"
 
+#include <larder/cache.hpp>
+
 namespace larder::tool {
 namespace {
 
@@ -18,12 +20,23 @@ std::string_view decode_text(Decoder& in) {
 
 }  // namespace
 
-ExecResult::ExecResult(const Recording& recording)
-    : standard_output(recording.standard_output),
-      standard_error(recording.standard_error),
-      status(recording.status),
-      finished_ms(recording.finished_ms) {
-  for (const OutputFile& file : recording.files) files.push_back({file.path, file.mode, file.bytes});
+void Recording::add_error(std::string_view bytes, std::uint64_t files) {
+  write_text(bytes);
+  write_number(files);
+}
+
+void Recording::begin_file(std::string_view path, std::uint32_t mode, std::uint64_t bytes) {
+  write_text(path);
+  write_number(mode);
+  write_number(bytes);
+}
+
+void Recording::publish(std::int32_t status, std::int64_t finished_ms) {
+  Encoder front;
+  front.number(status);
+  front.number(finished_ms);
+  front.number(output_bytes_);
+  writer_.publish(front.joined());
 }
 
 }  // namespace larder::tool
