@@ -414,12 +414,11 @@ Space::Granted<bool> Space::reserve(const Writable& segment, std::uint64_t bytes
     if (!budget) return {};
     const std::uint64_t segment_bytes = control_.page().segment_bytes;
     // A large value that grows: in larger steps, and up to the last byte of the limit.
-    const std::uint64_t wanted =
-        entry.kind.load() == SegmentKind::single
-            ? std::max(base::align_up(bytes, k_page_bytes),
-                       std::min(base::align_up(bytes, segment_bytes / 4),
-                                control_.page().limit.load() - control_.overhead_bytes()))
-            : std::min(base::align_up(bytes, segment_bytes / 16), segment_bytes);
+    const std::uint64_t wanted = entry.kind.load() == SegmentKind::single
+                                     ? std::max(base::align_up(bytes, k_page_bytes),
+                                                std::min(base::align_up(bytes, segment_bytes / 4),
+                                                         control_.page().limit.load() - control_.overhead_bytes()))
+                                     : std::min(base::align_up(bytes, segment_bytes / 16), segment_bytes);
     if (!find_room(wanted - entry.reserved.load(), false, room)) return {std::nullopt, Refusal::no_room};
     entry.reserved.store(wanted);
     return {true};

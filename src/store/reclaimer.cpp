@@ -47,7 +47,8 @@ std::optional<RecordView> read_head(const Segments::Pin& pin, std::uint64_t offs
   std::memcpy(&header, bytes.data() + offset, sizeof header);
   if (!bring_in(sizeof header + header.body_bytes)) return std::nullopt;
   if ((header.flags & k_flag_table_trails) != 0) {
-    const std::uint64_t tail = std::min<std::uint64_t>(bytes.size(), chunk_count(header.value_bytes) * 8 + k_record_align);
+    const std::uint64_t tail =
+        std::min<std::uint64_t>(bytes.size(), chunk_count(header.value_bytes) * 8 + k_record_align);
     if (!pin.populate(bytes.last(tail))) return std::nullopt;
   }
   return read_record(bytes, pin.seed(), offset);

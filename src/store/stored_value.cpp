@@ -62,7 +62,9 @@ Result<void> StoredValue::State::verify(std::uint64_t number) const {
                              std::to_string(record().offset) + " is damaged";
     if (!in_child()) {
       body.trouble.note(Counter::fault_damaged_record, hit.pin.path(), text);
-      with_slot([&](Slot& slot, std::uint64_t word) { body.index->forget(slot, word, record().header.fingerprint, record().header.sequence); });
+      with_slot([&](Slot& slot, std::uint64_t word) {
+        body.index->forget(slot, word, record().header.fingerprint, record().header.sequence);
+      });
     }
     return Error(Errc::damaged, text, "the value is forgotten: compute or put it anew");
   }
@@ -88,6 +90,7 @@ StoredValue::Lookup StoredValue::find(Store& store, const Key& key, std::int64_t
   const TellAtEnd tell(body.trouble);
   Index::Lookup lookup = body.look(key, now_ms);
   if (!lookup.hit) return {std::nullopt, lookup.miss};
+  Slots::count_hit(*lookup.hit->slot, lookup.hit->word);
   Meta meta = meta_of(lookup.hit->record);
   return {StoredValue(std::unique_ptr<State>(new State{body, key, *std::move(lookup.hit), std::move(meta)})),
           Miss::absent};

@@ -54,7 +54,7 @@ const Verb k_get = {
     "Bytes, as `put` stores them, and texts are printed as they are; values of other types as they are encoded.\n"
     "--json carries the bytes in base64. Ends with 3 if there is no such entry, with 1 if the rest of it turns out to\n"
     "be damaged when a part was printed already.\n\n"
-    "Examples:\n  larder get greeting > greeting.txt\n  larder get frames --offset 1000000 --length 4096",
+    "Example:\n  larder get greeting > greeting.txt\n  larder get frames --offset 1000000 --length 4096",
     [](CLI::App& verb) -> Action {
       auto options = std::make_shared<GetOptions>();
       verb.add_option("KEY", options->key, "a key's text, or name#1234abcd as `larder ls` prints it")->required();
