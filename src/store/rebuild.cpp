@@ -15,7 +15,8 @@ namespace larder::store {
 namespace {
 
 // All segments of the store, newest first, at most as many as the table holds. The others are deleted; those of them
-// that may be whole are noted in `deleted`: the power could bring them back when nobody knows what became of their keys.
+// that may be whole are noted in `deleted`: the power could bring them back when nobody knows what became of their
+// keys.
 Result<std::vector<Salvaged>> salvage_all(const Paths& paths, const Control& control, Trouble& trouble,
                                           std::vector<JournalEntry>& deleted) {
   Result<std::vector<std::string>> names = os::list(paths.segments());
