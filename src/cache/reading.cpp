@@ -26,12 +26,16 @@ std::unique_ptr<Reading, Close> Reading::open(const std::shared_ptr<Engine>& eng
   std::optional<Core::Readable> readable = engine->core().read(key);
   if (!readable) return nullptr;
   std::unique_ptr<Reading, Close> reading(new Reading(engine, *std::move(readable)));
+  if (const auto& stored = reading->of_.stored; stored && stored->meta().raw_bytes != 0) {
+    reading->unpacked_ = Unpacked::open(*stored);
+    if (reading->unpacked_ == nullptr) return nullptr;
+  }
   const std::string& type = reading->type();
   if (type != Codec<std::string_view>::type_name() && type != Codec<std::span<const std::byte>>::type_name()) {
     return reading;
   }
   std::uint64_t count = 0;
-  const Result<Bytes> start = reading->range(0, sizeof count);
+  const Result<Bytes> start = reading->encoded(0, std::min<std::uint64_t>(sizeof count, reading->encoded_bytes()));
   if (!start || start->size() < sizeof count) return nullptr;
   std::memcpy(&count, start->data(), sizeof count);
   const std::optional<std::uint64_t> front = front_of(type, count, reading->encoded_bytes());
@@ -42,9 +46,18 @@ std::unique_ptr<Reading, Close> Reading::open(const std::shared_ptr<Engine>& eng
 
 Result<Bytes> Reading::range(std::uint64_t offset, std::uint64_t bytes) const {
   if (offset >= size()) return Bytes();
-  bytes = std::min(bytes, size() - offset);
-  if (of_.stored) return of_.stored->range(front_ + offset, bytes);
-  return of_.object->bytes.subspan(front_ + offset, bytes);
+  return encoded(front_ + offset, std::min(bytes, size() - offset));
+}
+
+std::uint64_t Reading::encoded_bytes() const noexcept {
+  if (unpacked_ != nullptr) return unpacked_->size();
+  return of_.stored ? of_.stored->size() : of_.object->bytes.size();
+}
+
+Result<Bytes> Reading::encoded(std::uint64_t offset, std::uint64_t bytes) const {
+  if (unpacked_ != nullptr) return unpacked_->range(offset, bytes);
+  if (of_.stored) return of_.stored->range(offset, bytes);
+  return of_.object->bytes.subspan(offset, bytes);
 }
 
 }  // namespace larder::detail

@@ -8,6 +8,7 @@
 
 #include "cache/core.hpp"
 #include "cache/engine.hpp"
+#include "cache/unpacked.hpp"
 
 namespace larder::detail {
 
@@ -27,13 +28,13 @@ class Reading {
 
  private:
   Reading(std::shared_ptr<Engine> engine, Core::Readable of) : engine_(std::move(engine)), of_(std::move(of)) {}
-  [[nodiscard]] std::uint64_t encoded_bytes() const noexcept {
-    return of_.stored ? of_.stored->size() : of_.object->bytes.size();
-  }
+  [[nodiscard]] std::uint64_t encoded_bytes() const noexcept;
+  [[nodiscard]] Result<Bytes> encoded(std::uint64_t offset, std::uint64_t bytes) const;
 
   const std::shared_ptr<Engine> engine_;  // the store lives as long
   const Core::Readable of_;
-  std::uint64_t front_ = 0;  // of the encoded form, that is not the value's
+  std::unique_ptr<Unpacked> unpacked_;  // of what is stored compressed
+  std::uint64_t front_ = 0;             // of the encoded form, that is not the value's
 };
 
 }  // namespace larder::detail

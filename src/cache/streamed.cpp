@@ -4,9 +4,19 @@
 
 namespace larder::detail {
 
+namespace {
+
+// Beyond this a value that comes in parts is not compressed.
+constexpr std::uint64_t k_compressed_in_memory_max = std::uint64_t{64} << 20;
+
+}  // namespace
+
 std::uint64_t Core::streams_from(const Terms& terms) const noexcept {
   // What is not kept is only handed on.
-  return store_ && terms.ttl > std::chrono::nanoseconds(0) ? store_->large_bytes_min() : UINT64_MAX;
+  if (!store_ || terms.ttl <= std::chrono::nanoseconds(0)) return UINT64_MAX;
+  // A frame begins with how long its parts have become: what is to be compressed is needed as a whole.
+  const bool compressed = terms.compression.value_or(compression_) != Compression::none;
+  return compressed ? std::max(store_->large_bytes_min(), k_compressed_in_memory_max) : store_->large_bytes_min();
 }
 
 store::StreamedPut Core::begin_stream(const Key& key, const Type& type, const Terms& terms, std::uint64_t front_bytes) {

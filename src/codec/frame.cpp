@@ -150,11 +150,27 @@ std::optional<FrameView> FrameView::open(Bytes frame) noexcept {
   return FrameView(header, table, rest.subspan(table.size()));
 }
 
+std::uint64_t FrameView::head_bytes(std::uint64_t raw_bytes) noexcept {
+  return sizeof(FrameHeader) + chunk_count(raw_bytes) * sizeof(FrameChunk);
+}
+
+std::uint64_t FrameView::end_of(std::uint64_t number) const noexcept {
+  std::uint64_t end = 0;
+  std::memcpy(&end, table_.data() + number * sizeof(FrameChunk) + offsetof(FrameChunk, end), sizeof end);
+  return end;
+}
+
+Bytes FrameView::kept_for(std::uint64_t offset, std::uint64_t bytes) const noexcept {
+  const std::uint64_t first = offset / k_frame_chunk_bytes;
+  const std::uint64_t start = first == 0 ? 0 : end_of(first - 1);
+  const std::uint64_t end = end_of((offset + bytes - 1) / k_frame_chunk_bytes);
+  return start <= end && end <= chunks_.size() ? chunks_.subspan(start, end - start) : Bytes();
+}
+
 std::optional<Bytes> FrameView::kept(std::uint64_t number) const noexcept {
   FrameChunk chunk;
   std::memcpy(&chunk, table_.data() + number * sizeof chunk, sizeof chunk);
-  std::uint64_t start = 0;
-  if (number > 0) std::memcpy(&start, table_.data() + (number - 1) * sizeof chunk, sizeof start);
+  const std::uint64_t start = number == 0 ? 0 : end_of(number - 1);
   if (start > chunk.end || chunk.end > chunks_.size()) return std::nullopt;
   const Bytes kept = chunks_.subspan(start, chunk.end - start);
   if (frame_chunk_checksum(kept) != chunk.checksum) return std::nullopt;

@@ -70,15 +70,22 @@ class FrameView {
   // Nothing if the bytes are no frame, or its header or table is damaged. The chunks are not touched.
   [[nodiscard]] static std::optional<FrameView> open(Bytes frame) noexcept;
 
+  // How many bytes open() reads of the frame of such a value.
+  [[nodiscard]] static std::uint64_t head_bytes(std::uint64_t raw_bytes) noexcept;
+
   // Of the value. At most 1 MiB for every 16 bytes of the frame; only decoding shows whether they are there.
   [[nodiscard]] std::uint64_t raw_bytes() const noexcept { return header_.raw_bytes; }
 
   // Puts the value's bytes from `offset` on, as many as `to` takes, into `to`. Reads the chunks that hold them, and no
   // others. False if one of these is damaged: `to` then holds anything. REQUIRES: offset + to.size() <= raw_bytes().
   [[nodiscard]] bool decode(std::uint64_t offset, std::span<std::byte> to) const;
+  // What decode() of so many bytes from `offset` on reads. Empty if that is damaged. REQUIRES: as decode(), bytes > 0.
+  [[nodiscard]] Bytes kept_for(std::uint64_t offset, std::uint64_t bytes) const noexcept;
 
  private:
   FrameView(const FrameHeader& header, Bytes table, Bytes chunks) : header_(header), table_(table), chunks_(chunks) {}
+  // Where the chunk's bytes end, counted as in FrameChunk.
+  [[nodiscard]] std::uint64_t end_of(std::uint64_t number) const noexcept;
   // The chunk's bytes as they are kept; nothing if they are damaged.
   [[nodiscard]] std::optional<Bytes> kept(std::uint64_t number) const noexcept;
 

@@ -213,11 +213,12 @@ Put Appender::publish_large(const Key& key, RecordParts parts, LargeValue& value
   return Put::stored;
 }
 
-Appender::Moved Appender::move(const RecordParts& parts, Bytes value, Location from) {
+Appender::Moved Appender::move(const RecordParts& parts, Bytes value, Location from, std::set<std::uint64_t>& into) {
   const std::lock_guard lock(mutex_);
   if (const std::optional<Space::Refusal> refusal = prepare(parts, Space::Room::spare)) {
     return *refusal == Space::Refusal::no_room ? Moved::no_room : Moved::fault;
   }
+  into.insert(segment_->id);
   announce(parts.fingerprint, *segment_);
   const Moved moved = move_announced(parts, value, from);
   control_.segment(segment_->slot).publishing.store(0);

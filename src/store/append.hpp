@@ -11,6 +11,7 @@
 
 #include <mutex>
 #include <optional>
+#include <set>
 
 #include "store/control.hpp"
 #include "store/index.hpp"
@@ -35,14 +36,14 @@ class Appender {
   Put publish_large(const Key& key, RecordParts parts, LargeValue& value, Bytes front, std::uint64_t stamp,
                     Journal::Position& noted);
   // Appends a record that lies elsewhere once more, as it is given, and leads its slot to the copy. `value` was
-  // verified. Takes no room but what is free.
+  // verified. Takes no room but what is free. The id of the segment that it went to is added to `into`.
   enum class Moved : std::uint8_t {
     done,
     gone,  // no slot leads to it any more: somebody changed the key
     no_room,
     fault,
   };
-  Moved move(const RecordParts& parts, Bytes value, Location from);
+  Moved move(const RecordParts& parts, Bytes value, Location from, std::set<std::uint64_t>& into);
   // Gives the append lease back if nothing was written since `idle_since` (monotonic).
   void give_up(std::int64_t idle_since_ns);
 

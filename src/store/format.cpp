@@ -196,7 +196,8 @@ std::optional<RecordView> read_record(Bytes segment, std::uint64_t seed, std::ui
   RecordView record;
   RecordHeader& header = record.header;
   header = load<RecordHeader>(segment, offset);
-  if (header.magic != k_record_magic || (header.flags & ~(k_flag_framed | k_flag_table_trails)) != 0) return std::nullopt;
+  if (header.magic != k_record_magic || (header.flags & ~(k_flag_framed | k_flag_table_trails)) != 0)
+    return std::nullopt;
   if (header.kind != Kind::value && header.kind != Kind::footer) return std::nullopt;
   if (header.key_bytes > k_key_bytes_max || (header.key_bytes == 0) != (header.kind == Kind::footer)) {
     return std::nullopt;
@@ -364,7 +365,7 @@ Geometry Geometry::for_limit(std::uint64_t limit) noexcept {
   constexpr std::uint64_t k_journal_entries_max = std::uint64_t{1} << 32;
   constexpr std::uint64_t k_bytes_per_generation = 4 * 1024;
   constexpr std::uint64_t k_generations_min = 4096;
-  constexpr std::uint64_t k_generations_max = 65536;
+  constexpr std::uint64_t k_generations_max = 262144;
   Geometry geometry;
   geometry.segment_bytes =
       std::clamp(std::bit_floor(std::max<std::uint64_t>(limit / 16, 1)), k_segment_bytes_min, k_segment_bytes_max);

@@ -335,9 +335,9 @@ Result<Opened> open_files(const StoreOptions& options, Trouble& trouble) {
   if (Result<void> checked = check_file_system(store.paths.root); !checked) return checked.error();
   if (Result<void> checked = check_place({store.paths.root, true}, audience); !checked) return checked.error();
   // Before anything is made: a store of another format stays as it is.
-  if (const Result<Control::Found> known = Control::look(store.paths);
-      !known && known.error().code() == Errc::incompatible_format) {
-    return known.error();
+  if (const Result<Control::Found> known = Control::look(store.paths); !known) {
+    if (known.error().code() == Errc::incompatible_format) return known.error();
+    trouble.note(known.error(), store.paths.control().string());  // what else there is to say of it is said below
   }
   for (const auto& directory : {store.paths.v1(), store.paths.segments(), store.paths.locks()}) {
     if (Result<void> made = os::make_directories(directory, audience); !made) return made.error();

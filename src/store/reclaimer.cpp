@@ -1,5 +1,6 @@
 #include "store/reclaimer.hpp"
 
+#include <fcntl.h>
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -219,6 +220,7 @@ void Reclaimer::give_up(std::uint32_t slot) {
 }
 
 bool Reclaimer::move(const Segments::Pin& pin, std::uint32_t slot, std::vector<Living> records, Compacted& done) {
+  std::set<std::uint64_t> into;
   std::ranges::sort(records, {}, &Living::offset);
   for (const Living& living : records) {
     const std::optional<RecordView> record = read_record(pin.bytes(), pin.seed(), living.offset);
@@ -243,7 +245,7 @@ bool Reclaimer::move(const Segments::Pin& pin, std::uint32_t slot, std::vector<L
     parts.tags = stamps.tags;
     parts.value_bytes = record->value.size();
     parts.chunks = chunks;
-    switch (appender_.move(parts, record->value, {slot, living.offset})) {
+    switch (appender_.move(parts, record->value, {slot, living.offset}, into)) {
       case Appender::Moved::done:
         ++done.records;
         done.bytes_rewritten += record->end - record->offset;
@@ -252,10 +254,23 @@ bool Reclaimer::move(const Segments::Pin& pin, std::uint32_t slot, std::vector<L
         break;
       case Appender::Moved::no_room:
       case Appender::Moved::fault:
+        sync(into);
         return false;
     }
   }
+  sync(into);
   return true;
+}
+
+// What was on disk long since is to be there again before the original goes.
+void Reclaimer::sync(const std::set<std::uint64_t>& segments) {
+  for (const std::uint64_t id : segments) {
+    const std::filesystem::path path = paths_.segment(id);
+    const Result<os::File> file = os::File::open(path, O_RDWR);
+    const Result<void> synced = file ? file->sync() : file.error();
+    if (!synced) trouble_.note(synced.error(), path.string());
+  }
+  os::reached("store.reclaim.synced");
 }
 
 void Reclaimer::free(std::uint32_t slot, Compacted& done) {

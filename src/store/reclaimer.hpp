@@ -6,6 +6,7 @@
 //   1  lease the victim: nobody else appends to it, retires it or frees it
 //   2  seal it, and note in the journal that its records are gone: a rebuild shall not find any of them twice
 //   3  for each record to keep: verify its value; append it with its old sequence; lead its slot to the copy
+//      and when all are moved, sync the copies
 //   4  retire the victim, clear the slots that still lead to it, unlink it, free it
 //
 // Killed anywhere, the slots say which records were moved, and another reclaimer does the rest; what was not moved is
@@ -19,6 +20,7 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <set>
 #include <vector>
 
 #include "store/append.hpp"
@@ -84,8 +86,9 @@ class Reclaimer {
   Contents read(const Segments::Pin& pin, std::uint32_t slot);
   // Tells a rebuild that the victim's records are gone.
   void give_up(std::uint32_t slot);
-  // Moves the records. False if room, or the system, did not allow all of them.
+  // Moves the records, and syncs the copies. False if room, or the system, did not allow all of them.
   bool move(const Segments::Pin& pin, std::uint32_t slot, std::vector<Living> records, Compacted& done);
+  void sync(const std::set<std::uint64_t>& segments);
   void free(std::uint32_t slot, Compacted& done);
   bool compact_one(std::uint32_t slot, Compacted& done);
 

@@ -82,14 +82,14 @@ class Store::Mender {
       const Index::Read what = unreadable_.contains(at.segment) ? Index::Read::damaged : index_.read(word, hit);
       if (slot.load() != word) continue;  // it went meanwhile, maybe with its segment
       if (what == Index::Read::damaged) {
-        index_.drop_place(slot, word);
+        index_.drop_damaged(slot, word);
         ++repaired_.lost_unnamed;
       } else if (what == Index::Read::found && !index_.slots().fits(slot, word, hit.record.header.fingerprint)) {
         // Its record may have the right slot as well, and be current.
         if (index_.slots().lead_to(hit.record.header.fingerprint, at)) {
           Slots::drop(slot, word);
         } else {
-          index_.drop_place(slot, word);
+          index_.drop_damaged(slot, word);
         }
         ++repaired_.astray;
       }

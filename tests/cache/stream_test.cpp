@@ -331,5 +331,41 @@ TEST_F(StreamTest, ADamagedMiBIsAnErrorOfTheReadsThatTouchItAndTheValueIsForgott
   EXPECT_EQ(cache.stats()[Counter::store_hit], 1U);
 }
 
+TEST_F(StreamTest, ACompressedValueIsReadInPartsAndOnlyThesePartsAreDecoded) {
+  // A text that becomes smaller, and differs from place to place.
+  Blob value(9 * k_mib + 4711);
+  for (std::size_t i = 0; i < value.size(); ++i) value[i] = static_cast<std::byte>('a' + (i / 100 + i / k_mib) % 26);
+  for (const Compression compression : {Compression::lz4, Compression::zstd}) {
+    open({.compression = compression}).put(Key{"k"}, value);
+    Cache cache = open({.memory = Size(0)});
+    ASSERT_TRUE(cache.entry(Key{"k"})->compressed_bytes);
+    const std::optional<ValueReader> reader = cache.reader(Key{"k"});
+    ASSERT_TRUE(reader);
+    ASSERT_EQ(reader->size(), value.size());
+    for (const std::size_t at : {std::size_t{0}, k_mib - 1, 5 * k_mib + 17, value.size() - 10}) {
+      const std::size_t bytes = std::min<std::size_t>(2 * k_mib + 1, value.size() - at);
+      const std::span<const std::byte> part = reader->view(at, bytes).value();
+      EXPECT_TRUE(std::ranges::equal(part, std::span(value).subspan(at, bytes))) << at;
+    }
+    EXPECT_EQ(read_all(reader), value);
+    EXPECT_EQ(cache.get<Blob>(Key{"k"}).value()->size(), value.size());
+  }
+}
+
+TEST_F(StreamTest, WhatIsWrittenInPartsIsCompressedWhereThatIsAskedFor) {
+  const Blob value(6 * k_mib, std::byte{7});
+  {
+    Cache cache = open({.compression = Compression::zstd});
+    EXPECT_EQ(write(cache.writer(Key{"small"}), value).in_store, PutOutcome::Store::queued);
+    const Blob large(70 * k_mib, std::byte{8});
+    Cache roomy = open({.store = Size("1GiB"), .compression = Compression::zstd});
+    EXPECT_EQ(write(roomy.writer(Key{"large"}), large).in_store, PutOutcome::Store::written);
+  }
+  Cache cache = open({.store = Size("1GiB"), .memory = Size(0)});
+  EXPECT_LT(cache.entry(Key{"small"})->compressed_bytes.value(), value.size() / 100);
+  EXPECT_EQ(read_all(cache.reader(Key{"small"})), value);
+  EXPECT_FALSE(cache.entry(Key{"large"})->compressed_bytes) << "more than would be held in memory for it";
+}
+
 }  // namespace
 }  // namespace larder

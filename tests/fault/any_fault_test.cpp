@@ -181,12 +181,14 @@ TEST(AnyFault, LosesNoResultAndBringsNothingBackAndIsCounted) {
   const std::uint64_t first = chosen != nullptr ? std::stoull(chosen) : 1;
   const std::uint64_t runs = chosen != nullptr ? 1 : test::long_run() ? 10'000 : 150;
   std::uint64_t refused = 0;
-  for (std::uint64_t seed = first; seed < first + runs && !HasFailure(); ++seed) {
+  std::uint64_t seed = first;
+  for (; seed < first + runs && !HasFailure(); ++seed) {
     FaultRun run(seed);
     run.live();
     refused += run.refused();
   }
-  std::printf("  %lu runs, %lu calls refused\n", static_cast<unsigned long>(runs), static_cast<unsigned long>(refused));
+  std::printf("  %lu runs, %lu calls refused\n", static_cast<unsigned long>(seed - first),
+              static_cast<unsigned long>(refused));
 }
 
 }  // namespace

@@ -143,6 +143,32 @@ TEST(Reclaimer, KeepsRoomFreeSoThatAPutFindsIt) {
   EXPECT_LE(process.store->usage().bytes + 2 * k_mib, k_limit);
 }
 
+TEST(Reclaimer, WhatItWroteOnceMoreIsOnDiskBeforeTheOriginalGoes) {
+  const Directory directory;
+  Process process(directory, k_limit);
+  for (int i = 0; i < 20; ++i) {
+    ASSERT_EQ(put(process, Key{"k", i}, noise(10'000, 1), costing(k_second)), Put::stored);
+    use(process, Key{"k", i});
+  }
+  int moved = 0;
+  int synced = 0;
+  int unsynced_when_freed = 0;
+  {
+    Twin twin;
+    twin.refuse = [&](os::Call call, const std::string& path) {
+      if (call == os::Call::sync && path.ends_with(".seg")) synced = moved;
+      return 0;
+    };
+    twin.at = [&](std::string_view point) {
+      if (point == "store.move.moved") ++moved;
+      if (point == "store.reclaim.cleared" && synced != moved) ++unsynced_when_freed;
+    };
+    press(process, 24);
+  }
+  EXPECT_GE(moved, 20);
+  EXPECT_EQ(unsynced_when_freed, 0);
+}
+
 TEST(Reclaimer, OneAtATimeAndOthersDoNotWait) {
   const Directory directory;
   Process process(directory, k_limit);
