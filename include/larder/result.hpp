@@ -32,6 +32,7 @@ enum class Errc {
   key_too_long = 12,           // a canonical key beyond k_key_bytes_max
   no_store = 13,               // the operation needs a store and none is open
   not_found = 14,              // a file that should be there is not
+  exhausted = 15,              // the system has no descriptors or no memory left for now
 };
 
 // An error: what happened, where, and what to do next. Both texts are for people.

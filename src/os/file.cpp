@@ -75,6 +75,11 @@ Error error(int code, const char* call, const std::string& path) {
       return {Errc::no_space, what, "free space on that file system, or lower the store's limit"};
     case EFBIG:
       return {Errc::no_space, what, "raise the limit on the size of the process's files (ulimit -f)"};
+    case EMFILE:
+    case ENFILE:
+      return {Errc::exhausted, what, "close files, or raise the limit on open files (ulimit -n)"};
+    case ENOMEM:
+      return {Errc::exhausted, what, "free memory, or raise the limit on mappings (sysctl vm.max_map_count)"};
     default:
       return {Errc::io, what};
   }

@@ -17,6 +17,15 @@
 
 namespace larder::store {
 
+// Whether a file is lost, and not only refused by the system for now.
+[[nodiscard]] inline bool lost(const Error& error) noexcept {
+  return error.code() == Errc::not_found || error.code() == Errc::damaged;
+}
+// The same of a file on a disk that may fail: waiting for it to become readable would be waiting for ever.
+[[nodiscard]] inline bool unreadable(const Error& error) noexcept {
+  return lost(error) || error.code() == Errc::io;
+}
+
 // The files of a store's directory, and who may use those that are made.
 struct Paths {
   std::filesystem::path root;

@@ -158,7 +158,9 @@ Result<Verified> verify(const std::filesystem::path& directory,
   }
   // Unless it was replaced meanwhile.
   const std::uint64_t journal = control->page().journal_number.load();
-  const bool whole_journal = Journal::read(paths, *control, journal, control->geometry().journal_entries()).whole;
+  const Result<Journal::Contents> contents =
+      Journal::read(paths, *control, journal, control->geometry().journal_entries());
+  const bool whole_journal = contents && contents->whole;
   if (!whole_journal && control->page().journal_number.load() == journal) {
     result.damaged.push_back({Damage::Of::journal, paths.journal(journal).string(), 0,
                               "the journal is damaged; after the next restart nothing that is stored now is found"});

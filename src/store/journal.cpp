@@ -141,14 +141,17 @@ Result<void> Journal::look(const Paths& paths, const Control& control) {
   }
 }
 
-Journal::Contents Journal::read(const Paths& paths, const Control& control, std::uint64_t number, std::uint64_t count) {
+Result<Journal::Contents> Journal::read(const Paths& paths, const Control& control, std::uint64_t number,
+                                        std::uint64_t count) {
   Contents contents;
   const Result<os::File> file = open_journal(paths, control, number, O_RDONLY);
-  if (!file) return contents;
+  if (!file && lost(file.error())) return contents;
+  if (!file) return file.error();
   std::vector<JournalEntry> places(count);
   const std::span<std::byte> bytes = std::as_writable_bytes(std::span(places));
   const Result<std::size_t> got = file->read_at(k_page_bytes, bytes);
-  contents.whole = got && *got == bytes.size();
+  if (!got) return got.error();
+  contents.whole = *got == bytes.size();
   if (!contents.whole) return contents;
   const std::uint64_t seed = journal_seed(control.page().uuid, number);
   for (std::uint64_t place = 0; place < places.size(); ++place) {
@@ -176,10 +179,11 @@ Result<Journal::Contents> Journal::read_all(const Paths& paths, const Control& c
     const std::string_view digits = std::string_view(name).substr(std::min(name.size(), k_name.size()));
     const auto [end, failed] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
     if (!name.starts_with(k_name) || failed != std::errc{} || end != digits.data() + digits.size()) continue;
-    const Contents one = read(paths, control, number, control.geometry().journal_entries());
-    all.entries.insert(all.entries.end(), one.entries.begin(), one.entries.end());
+    const Result<Contents> one = read(paths, control, number, control.geometry().journal_entries());
+    if (!one && !unreadable(one.error())) return one.error();
+    if (one) all.entries.insert(all.entries.end(), one->entries.begin(), one->entries.end());
     all.whole = true;
-    damaged |= !one.whole;
+    damaged |= !one || !one->whole;
   }
   all.whole = all.whole && !damaged;
   return all;
@@ -329,9 +333,10 @@ Result<void> Journal::try_to_compact() {
     used = page.journal_used.load();
     kept_ = used;  // if this comes to nothing, not again at once
   }
-  Contents contents = read(paths_, control_, number, used);
-  if (!contents.whole) return {};
-  Hidden hidden(std::move(contents.entries));
+  Result<Contents> contents = read(paths_, control_, number, used);
+  if (!contents) return contents.error();
+  if (!contents->whole) return {};
+  Hidden hidden(std::move(contents->entries));
   // Tags' generations are in `gen`, which is older than none of these entries.
   const Result<os::File> gen = os::File::open(paths_.gen(), O_RDWR);
   if (!gen) return gen.error();
@@ -374,8 +379,8 @@ void Journal::compact() {
 Journal::Contents Journal::contents() const {
   while (true) {
     const std::uint64_t number = control_.page().journal_number.load();
-    Contents contents = read(paths_, control_, number, control_.geometry().journal_entries());
-    if (control_.page().journal_number.load() == number) return contents;
+    const Result<Contents> contents = read(paths_, control_, number, control_.geometry().journal_entries());
+    if (control_.page().journal_number.load() == number) return contents ? *contents : Contents();
   }
 }
 
@@ -383,10 +388,12 @@ bool Journal::renew(std::vector<JournalEntry> entries) {
   const Lock lock(*this);
   Result<void> renewed = lock.result();
   if (renewed) {
-    const Contents old = read(paths_, control_, number_, control_.page().journal_used.load());
-    entries.insert(entries.end(), old.entries.begin(), old.entries.end());
-    shorten(entries, control_.geometry().journal_entries() / 2, control_.last_sequence());
-    renewed = replace(entries);
+    const Result<Contents> old = read(paths_, control_, number_, control_.page().journal_used.load());
+    if (old) {
+      entries.insert(entries.end(), old->entries.begin(), old->entries.end());
+      shorten(entries, control_.geometry().journal_entries() / 2, control_.last_sequence());
+    }
+    renewed = old ? replace(entries) : old.error();
   }
   if (!renewed) trouble_.note(renewed.error(), paths_.journal(control_.page().journal_number.load()).string());
   return renewed.has_value();

@@ -116,7 +116,7 @@ class Journal {
   // not be made.
   bool renew(std::vector<JournalEntry> entries);
   // The first places of one file, and all files that are there: after a kill there may be two.
-  static Contents read(const Paths& paths, const Control& control, std::uint64_t number, std::uint64_t places);
+  static Result<Contents> read(const Paths& paths, const Control& control, std::uint64_t number, std::uint64_t places);
   static Result<Contents> read_all(const Paths& paths, const Control& control);
   // Whether the file in force is there and can be opened: if not, Errc::not_found or Errc::damaged if it is lost. Its
   // entries are not read.

@@ -139,11 +139,6 @@ Result<void> create(const StoreOptions& options, Opened& store) {
   return {};
 }
 
-// Whether a file is lost, and not only refused by the system for now.
-bool lost(const Error& error) {
-  return error.code() == Errc::not_found || error.code() == Errc::damaged;
-}
-
 // Gives the files that are written through mappings real room. A copy of a store may have holes, where such a write
 // raises SIGBUS on a full disk. REQUIRES: nobody has the store open.
 Result<void> fill_holes(const Paths& paths, const Control& control) {

@@ -34,6 +34,7 @@ Result<std::vector<Salvaged>> salvage_all(const Paths& paths, const Control& con
         segments.push_back(**std::move(segment));
         continue;
       }
+      if (!segment && !unreadable(segment.error())) return segment.error();
       if (!segment) {
         trouble.note(segment.error(), (paths.segments() / name).string());
         if (Result<void> gone = delete_segment(*id); !gone) return gone.error();
@@ -107,6 +108,8 @@ Result<void> renew_journal(const Paths& paths, const Control& control, const Hid
   shorten(entries, room / 2, control.last_sequence());
 
   ControlPage& page = control.page();
+  // What hides the records of a segment that is not there is not needed, unless the power brings its name back.
+  if (Result<void> synced = os::sync_directory(paths.segments()); !synced) return synced;
   // The tags' generations are in `gen` now.
   const Result<os::File> gen = os::File::open(paths.gen(), O_RDWR);
   if (!gen) return gen.error();

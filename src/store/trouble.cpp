@@ -17,6 +17,7 @@ Counter counter_of(const Error& error) {
     case Errc::damaged:
       return Counter::fault_damaged_file;
     case Errc::io:
+    case Errc::exhausted:
       return Counter::fault_io;
     default:
       return Counter::fault_other;

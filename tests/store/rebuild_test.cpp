@@ -221,7 +221,7 @@ TEST(Rebuild, ASegmentThatCouldNotBeReadStaysGoneIfThePowerBringsItBack) {
   {
     Twin twin;
     twin.refuse = [&](os::Call call, const std::string& path) {
-      return call == os::Call::open && path == segment ? EMFILE : 0;
+      return call == os::Call::open && path == segment ? EIO : 0;
     };
     process.open();
   }
@@ -243,7 +243,7 @@ TEST(Rebuild, ASegmentThatCanNeitherBeReadNorDeletedKeepsTheStoreClosed) {
   {
     Twin twin;
     twin.refuse = [&](os::Call call, const std::string& path) {
-      return path != segment ? 0 : call == os::Call::open ? EMFILE : call == os::Call::unlink ? EIO : 0;
+      return path != segment ? 0 : call == os::Call::open ? EIO : call == os::Call::unlink ? EIO : 0;
     };
     const Result<std::unique_ptr<Store>> opened = Store::open(process.options);
     ASSERT_FALSE(opened);
@@ -251,6 +251,60 @@ TEST(Rebuild, ASegmentThatCanNeitherBeReadNorDeletedKeepsTheStoreClosed) {
   }
   process.open();
   EXPECT_EQ(process.get(Key{"k"}), "v") << "which is whole, as can be seen now";
+}
+
+TEST(Rebuild, KnowsWhichSegmentsAreGoneForGoodBeforeItForgetsWhatHidTheirRecords) {
+  const Directory directory;
+  Process process(directory);
+  ASSERT_EQ(process.put(Key{"k"}, "v"), Put::stored);
+  const std::filesystem::path segment = segment_files(directory).front();
+  const std::filesystem::path kept = directory.path() / "kept";
+  std::filesystem::copy_file(segment, kept);
+  process.store->clear();
+  process.store.reset();
+  reboot(directory);
+  bool synced = false;
+  {
+    Twin twin;
+    twin.refuse = [&](os::Call call, const std::string& path) {
+      synced |= call == os::Call::sync && path == directory.files().segments();
+      return 0;
+    };
+    twin.at = [&](std::string_view point) {
+      if (point != "store.journal.made" || synced) return;
+      // The power goes when the new journal is in force.
+      std::filesystem::rename(kept, segment);
+    };
+    process.open();
+  }
+  EXPECT_TRUE(synced);
+  process.store.reset();
+  reboot(directory);
+  process.open();
+  EXPECT_EQ(process.get(Key{"k"}), std::nullopt);
+}
+
+// Of descriptors or memory there may be more a moment later.
+TEST(Rebuild, AFileThatCannotBeOpenedForNowIsNotTakenForLost) {
+  for (const bool journal : {false, true}) {
+    const Directory directory;
+    Process process(directory);
+    ASSERT_EQ(process.put(Key{"k"}, "v"), Put::stored);
+    process.store.reset();
+    const std::filesystem::path file = journal ? directory.files().journal(1) : segment_files(directory).front();
+    reboot(directory);
+    {
+      Twin twin;
+      twin.refuse = [&](os::Call call, const std::string& path) {
+        return call == os::Call::open && path == file ? EMFILE : 0;
+      };
+      const Result<std::unique_ptr<Store>> opened = Store::open(process.options);
+      ASSERT_FALSE(opened) << file;
+      EXPECT_EQ(opened.error().code(), Errc::exhausted);
+    }
+    process.open();
+    EXPECT_EQ(process.get(Key{"k"}), "v") << file;
+  }
 }
 
 TEST(Rebuild, KilledAnywhereItIsBegunAgain) {

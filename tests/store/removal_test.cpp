@@ -227,7 +227,7 @@ TEST(Removal, WhatCannotBeReadAndIsClearedForAnotherKeyIsNoted) {
   slots.find_empty(key.fingerprint())->store(pack_slot(key.fingerprint(), {0, 128}));
   ASSERT_EQ(process.put(key, "new"), Put::stored);
   const Control control = Control::open(directory.files()).value();
-  const Journal::Contents journal = Journal::read(directory.files(), control, 1, noted(directory));
+  const Journal::Contents journal = Journal::read(directory.files(), control, 1, noted(directory)).value();
   EXPECT_TRUE(std::ranges::any_of(journal.entries, [&](const JournalEntry& entry) {
     return entry.kind == JournalKind::record && entry.subject == control.segment(0).id && entry.until == 128;
   }));
