@@ -92,6 +92,7 @@ Result<std::unique_ptr<Core>> Core::open(const Options& options, const Result<os
         core->degrade(Counter::fault_no_space, error);
         return core;
       case Errc::io:
+      case Errc::exhausted:
       case Errc::not_found:
         core->degrade(Counter::fault_io, error);
         return core;

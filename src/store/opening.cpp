@@ -244,10 +244,12 @@ Result<bool> adopt(Opened& store, bool alone, Trouble& trouble) {
     index = map_index(store.paths, control->index());
     if (!index) return index.error();
   }
-  if (const Result<void> journal = Journal::look(store.paths, *control); trusted && !journal) {
-    if (!lost(journal.error())) return journal.error();
-    if (!alone) return false;
-    if (Result<void> begun = begin_journal(store.paths, *control, trouble); !begun) return begun.error();
+  if (trusted) {  // else it was just made
+    if (const Result<void> journal = Journal::look(store.paths, *control); !journal) {
+      if (!lost(journal.error())) return journal.error();
+      if (!alone) return false;
+      if (Result<void> begun = begin_journal(store.paths, *control, trouble); !begun) return begun.error();
+    }
   }
   if (alone) make_appendable(store.paths, *control, trouble);
   // What is lost with one of these is only what was counted, or who waits for whom.
