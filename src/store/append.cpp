@@ -53,7 +53,7 @@ void Appender::commit(const Writable& segment, std::uint64_t end) {
   os::reached("store.append.committed");
 }
 
-std::optional<Space::Refusal> Appender::prepare(const RecordParts& parts, Space::Room room) {
+Put Appender::prepare(const RecordParts& parts, Space::Room room) {
   if (segment_ && !fits(control_.segment(segment_->slot), parts)) seal();
   if (!segment_) {
     Space::Granted<Writable> leased =
@@ -66,7 +66,7 @@ std::optional<Space::Refusal> Appender::prepare(const RecordParts& parts, Space:
   const Space::Granted<bool> grown = space_.reserve(*segment_, sealed_end(extent.end, entry.records.load() + 1), room);
   if (!grown.value) return grown.refusal;
   last_write_ns_ = base::monotonic_ns();
-  return std::nullopt;
+  return Put::stored;
 }
 
 void Appender::seal() {
@@ -118,13 +118,10 @@ void Appender::seal() {
 
 Put Appender::append_value(const Key& key, RecordParts parts, std::span<const Bytes> value, std::uint64_t stamp,
                            Journal::Position& noted) {
-  const Geometry geometry = control_.geometry();
   const std::uint64_t alone_end = extent_of_parts(parts, sizeof(SegmentHeader)).end;
-  if (control_.overhead_bytes() + alone_end > control_.page().limit.load()) return Put::too_large;
-  const Put put = alone_end >= geometry.single_bytes_min() ? append_single(key, parts, value, stamp, noted)
-                                                           : append_shared(key, parts, value, stamp, noted);
-  if (index_.wants_to_grow()) space_.grow_index();
-  return put;
+  if (!space_.could_hold(alone_end)) return Put::too_large;
+  return alone_end >= control_.geometry().single_bytes_min() ? append_single(key, parts, value, stamp, noted)
+                                                             : append_shared(key, parts, value, stamp, noted);
 }
 
 void Appender::announce(const Digest& fingerprint, const Writable& segment) {
@@ -139,9 +136,7 @@ Put Appender::append_shared(const Key& key, RecordParts& parts, std::span<const 
   const std::vector<Digest> chunks = digest_chunks(value, parts.value_bytes);
   parts.chunks = chunks;
   const std::lock_guard lock(mutex_);
-  if (const std::optional<Space::Refusal> refusal = prepare(parts, Space::Room::made)) {
-    return *refusal == Space::Refusal::no_room ? Put::no_room : Put::fault;
-  }
+  if (const Put put = prepare(parts, Space::Room::made); put != Put::stored) return put;
   announce(key.fingerprint(), *segment_);
   const Put put = append_leased(key, parts, value, stamp, noted);
   control_.segment(segment_->slot).publishing.store(0);
@@ -215,9 +210,7 @@ Put Appender::publish_large(const Key& key, RecordParts parts, LargeValue& value
 
 Appender::Moved Appender::move(const RecordParts& parts, Bytes value, Location from, std::set<std::uint64_t>& into) {
   const std::lock_guard lock(mutex_);
-  if (const std::optional<Space::Refusal> refusal = prepare(parts, Space::Room::spare)) {
-    return *refusal == Space::Refusal::no_room ? Moved::no_room : Moved::fault;
-  }
+  if (prepare(parts, Space::Room::spare) != Put::stored) return Moved::refused;
   into.insert(segment_->id);
   announce(parts.fingerprint, *segment_);
   const Moved moved = move_announced(parts, value, from);
@@ -235,7 +228,7 @@ Appender::Moved Appender::move_announced(const RecordParts& parts, Bytes value, 
   const Result<std::uint64_t> written = write(*segment_, parts, to.offset, std::span(&value, 1));
   if (!written) {
     trouble_.note(written.error(), segment_->file.path());
-    return Moved::fault;
+    return Moved::refused;
   }
   trouble_.count(Counter::reinserted);
   trouble_.count(Counter::reinserted_bytes, *written);

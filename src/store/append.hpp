@@ -39,9 +39,8 @@ class Appender {
   // verified. Takes no room but what is free. The id of the segment that it went to is added to `into`.
   enum class Moved : std::uint8_t {
     done,
-    gone,  // no slot leads to it any more: somebody changed the key
-    no_room,
-    fault,
+    gone,     // no slot leads to it any more: somebody changed the key
+    refused,  // there is no room, or the system refused
   };
   Moved move(const RecordParts& parts, Bytes value, Location from, std::set<std::uint64_t>& into);
   // Gives the append lease back if nothing was written since `idle_since` (monotonic).
@@ -54,7 +53,8 @@ class Appender {
   Result<std::uint64_t> write(const Writable& segment, const RecordParts& parts, std::uint64_t offset,
                               std::span<const Bytes> value);
   // All REQUIRE mutex_.
-  std::optional<Space::Refusal> prepare(const RecordParts& parts, Space::Room room);
+  // Put::stored: there is a segment with room for the record.
+  Put prepare(const RecordParts& parts, Space::Room room);
   void seal();
   Put append_leased(const Key& key, RecordParts& parts, std::span<const Bytes> value, std::uint64_t stamp,
                     Journal::Position& noted);

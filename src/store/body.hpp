@@ -15,14 +15,6 @@
 
 namespace larder::store {
 
-[[nodiscard]] Meta meta_of(const RecordView& record);
-// What a record says of a value, but for its length. Refers to both.
-[[nodiscard]] RecordParts parts_of(const Key& key, const Meta& meta);
-// Whether a put came to nothing for another reason than a newer one: the older value must not stand for it then.
-[[nodiscard]] inline bool refuses(Put put) noexcept {
-  return put == Put::too_large || put == Put::no_room || put == Put::fault;
-}
-
 // Members in the order in which each needs those above it.
 struct Store::Body {
   Body(const StoreOptions& options, observe::Counters& counters)
@@ -58,13 +50,16 @@ struct Store::Body {
   }
   // The key's record, if it is fresh.
   [[nodiscard]] Index::Lookup look(const Key& key, std::int64_t now_ms);
-  [[nodiscard]] bool current(const RecordView& record) const;
   struct Forgotten {
     bool there;           // a lookup would have found the key
     std::uint64_t stamp;  // that the removal made
   };
   Forgotten forget(const Key& key);
   Lookup answer(Index::Hit hit);
+  // What is left to do when a put of the key came to that, `noted` being what it noted. Returns `put`. REQUIRES: the
+  // caller holds no lock.
+  Put end_put(const Key& key, Put put, Journal::Position noted);
+  void notice_displacement();
   // Tells who holds the room that a value was refused for, once in a while. REQUIRES: the caller holds no lock.
   void tell_of_holders();
   // Whether the value is whole. An error if the system refuses to bring it in.

@@ -58,7 +58,7 @@ std::filesystem::path Paths::pin(std::size_t number) const {
 }
 
 Result<os::Mapping> make_mapped_file(const std::filesystem::path& path, const os::Audience& audience,
-                                     std::uint64_t bytes) {
+                                     std::uint64_t bytes, std::uint64_t mapped_bytes) {
   if (Result<void> gone = os::unlink(path); !gone) return gone.error();
   Result<os::File> file = os::File::open(path, O_RDWR | O_CREAT | O_EXCL, audience);
   if (!file) return file.error();
@@ -66,7 +66,7 @@ Result<os::Mapping> make_mapped_file(const std::filesystem::path& path, const os
     static_cast<void>(os::unlink(path));
     return allocated.error();
   }
-  return os::Mapping::map(*file, bytes, os::Mapping::Access::read_write);
+  return os::Mapping::map(*file, mapped_bytes, os::Mapping::Access::read_write);
 }
 
 Result<os::Mapping> map_file(const std::filesystem::path& path, std::uint64_t bytes, os::Mapping::Access access) {
@@ -79,15 +79,7 @@ Result<os::Mapping> map_file(const std::filesystem::path& path, std::uint64_t by
 }
 
 Result<os::Mapping> make_index(const Paths& paths, const IndexShape& shape) {
-  const std::filesystem::path path = paths.index(shape.number);
-  if (Result<void> gone = os::unlink(path); !gone) return gone.error();
-  const Result<os::File> file = os::File::open(path, O_RDWR | O_CREAT | O_EXCL, paths.audience);
-  if (!file) return file.error();
-  if (Result<void> allocated = file->allocate(shape.bytes()); !allocated) {
-    static_cast<void>(os::unlink(path));
-    return allocated.error();
-  }
-  return os::Mapping::map(*file, shape.bytes_max(), os::Mapping::Access::read_write);
+  return make_mapped_file(paths.index(shape.number), paths.audience, shape.bytes(), shape.bytes_max());
 }
 
 Result<os::Mapping> map_index(const Paths& paths, const IndexShape& shape, os::Mapping::Access access) {
@@ -144,7 +136,8 @@ Result<Control::Found> Control::look(const Paths& paths) {
 }
 
 Result<Control> Control::create(const Paths& paths, const Geometry& geometry, std::uint64_t limit) {
-  Result<os::Mapping> mapping = make_mapped_file(paths.control(), paths.audience, geometry.control_bytes());
+  Result<os::Mapping> mapping =
+      make_mapped_file(paths.control(), paths.audience, geometry.control_bytes(), geometry.control_bytes());
   if (!mapping) return mapping.error();
   Control control;
   control.mapping_ = *std::move(mapping);
@@ -223,7 +216,7 @@ Result<bool> Control::in_place(const Paths& paths) const {
 
 Result<Table> Table::create(const std::filesystem::path& path, const os::Audience& audience, std::uint64_t magic,
                             const Uuid& uuid, std::uint64_t bytes, const std::function<void(std::byte*)>& fill) {
-  Result<os::Mapping> mapping = make_mapped_file(path, audience, bytes);
+  Result<os::Mapping> mapping = make_mapped_file(path, audience, bytes, bytes);
   if (!mapping) return mapping.error();
   if (fill) fill(mapping->data());
   const TablePage page = make_table_page(magic, uuid);

@@ -176,9 +176,10 @@ class Generations {
 // For a new `gen` of an old store, where nobody knows any more what was invalidated: whatever has a tag, at `moment`.
 void invalidate_all_tags(std::byte* gen, const Geometry& geometry, std::uint64_t moment) noexcept;
 
-// Makes a file of the given size with real room on disk and maps it writable. Replaces one that is there.
+// Makes a file of the given size with real room on disk and maps it writable, with addresses for what it may become.
+// Replaces one that is there.
 Result<os::Mapping> make_mapped_file(const std::filesystem::path& path, const os::Audience& audience,
-                                     std::uint64_t bytes);
+                                     std::uint64_t bytes, std::uint64_t mapped_bytes);
 // Maps an existing file. Errc::damaged unless it has exactly that size.
 Result<os::Mapping> map_file(const std::filesystem::path& path, std::uint64_t bytes,
                              os::Mapping::Access access = os::Mapping::Access::read_write);

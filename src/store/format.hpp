@@ -313,6 +313,10 @@ static_assert(offsetof(ControlPage, gen_log2) == 48 && offsetof(ControlPage, jou
               offsetof(ControlPage, moved) == 768 && sizeof(ControlPage) <= k_page_bytes);
 
 enum class SegmentState : std::uint32_t { free = 0, open = 1, sealed = 2, retired = 3, unlinked = 4 };
+// Whether its records are found.
+[[nodiscard]] constexpr bool alive(SegmentState state) noexcept {
+  return state == SegmentState::open || state == SegmentState::sealed;
+}
 enum class SegmentKind : std::uint32_t { shared = 0, single = 1 };
 
 struct alignas(64) SegmentEntry {

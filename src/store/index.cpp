@@ -284,9 +284,7 @@ bool Index::displace(Slot& from, std::uint64_t word, const Hit& hit) {
   os::reached("store.displace.visible");
   // Whoever retires the segment clears what he sees; and who puts the key over, when he has shown his record.
   const SegmentEntry& entry = control_.segment(slot_location(word).segment);
-  const SegmentState state = entry.state.load();
-  if (!Slots::same(from.load(), word) || entry.id.load() != hit.pin.id() ||
-      (state != SegmentState::open && state != SegmentState::sealed)) {
+  if (!Slots::same(from.load(), word) || entry.id.load() != hit.pin.id() || !alive(entry.state.load())) {
     Slots::drop(*to, word);
     return false;
   }
@@ -294,9 +292,12 @@ bool Index::displace(Slot& from, std::uint64_t word, const Hit& hit) {
   return true;
 }
 
-bool Index::wants_to_grow() {
+bool Index::wants_to_grow() noexcept {
+  return crowded_.load(std::memory_order_relaxed) && crowded_.exchange(false) && full();
+}
+
+bool Index::full() const noexcept {
   constexpr double k_load_min = 0.85;
-  if (!crowded_.load(std::memory_order_relaxed) || !crowded_.exchange(false)) return false;
   const IndexShape shape = slots_.shape();
   return shape.log2 < shape.max_log2 && slots_.load() >= k_load_min;
 }
@@ -345,8 +346,12 @@ void Index::forget(Slot& slot, std::uint64_t word, const Digest& fingerprint, st
   journal_.note_and_clear([&] { note_forgotten(word, fingerprint, sequence); }, [&] { Slots::drop(slot, word); });
 }
 
+bool Index::current(const RecordView& record) const {
+  return record.stamps.empty() || tags_.current(stamps_of(record));
+}
+
 bool Index::fresh(const RecordView& record) const {
-  return record.header.expires_ms > base::wall_ms() && (record.stamps.empty() || tags_.current(stamps_of(record)));
+  return record.header.expires_ms > base::wall_ms() && current(record);
 }
 
 void Index::drop_damaged(Slot& slot, std::uint64_t word) {

@@ -82,9 +82,10 @@ class Index {
     return !Generations::changed(stamp, generations_.stamp(key.fingerprint()));
   }
 
-  // Whether an entry had to give way to another one since this was last asked, and not by bad luck alone: the index is
-  // full, and may grow.
-  [[nodiscard]] bool wants_to_grow();
+  // Whether it has as many entries as it has room for, and may grow.
+  [[nodiscard]] bool full() const noexcept;
+  // The same, if a key found no empty slot since this was last asked: cheap otherwise.
+  [[nodiscard]] bool wants_to_grow() noexcept;
 
   // A removal has two halves, with the journal's entry in between. The first one changes the key's stamp, so that
   // nothing that was stamped before is published from here on, and tells what a rebuild would bring back.
@@ -102,7 +103,9 @@ class Index {
   void drop_damaged(Slot& slot, std::uint64_t word);
   // Clears a slot that leads to a record of that sequence, for another reason than a change of the key.
   void forget(Slot& slot, std::uint64_t word, const Digest& fingerprint, std::uint64_t sequence);
-  // Whether the record is not known to be out of date.
+  // Whether nothing was invalidated that the record depends on.
+  [[nodiscard]] bool current(const RecordView& record) const;
+  // Whether the record is not known to be out of date: it is current, and has not expired.
   [[nodiscard]] bool fresh(const RecordView& record) const;
   // Follows a slot's word.
   Read read(std::uint64_t word, Hit& into);

@@ -12,10 +12,6 @@ namespace larder::store {
 
 namespace {
 
-bool alive(SegmentState state) noexcept {
-  return state == SegmentState::open || state == SegmentState::sealed;
-}
-
 Result<Control> open_control(const Paths& paths) {
   const Result<Control::Found> found = Control::look(paths);
   if (!found) return found.error();

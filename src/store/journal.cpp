@@ -347,7 +347,7 @@ Result<void> Journal::try_to_compact() {
   for (std::uint32_t slot = 0; slot < control_.segments().size(); ++slot) {
     const SegmentState state = control_.segment(slot).state.load();
     if (state == SegmentState::retired) return {};  // its file may outlive whoever was to unlink it
-    if (state != SegmentState::open && state != SegmentState::sealed) continue;
+    if (!alive(state)) continue;
     const std::uint64_t id = control_.segment(slot).id.load();
     const Result<std::optional<Salvaged>> segment = salvage(paths_, control_, id);
     if (!segment && segment.error().code() != Errc::not_found) return segment.error();

@@ -29,9 +29,8 @@ LargeValue::~LargeValue() {
 
 Put LargeValue::begin(std::uint64_t bytes) {
   const std::uint64_t end = extent_of_value(std::max(bytes, control_.geometry().single_bytes_min())).end;
-  if (control_.overhead_bytes() + end > control_.page().limit.load()) return Put::too_large;
   Space::Granted<Writable> leased = space_.lease_single(end);
-  if (!leased.value) return leased.refusal == Space::Refusal::no_room ? Put::no_room : Put::fault;
+  if (!leased.value) return leased.refusal;
   segment_ = std::move(leased.value);
   return Put::stored;
 }
@@ -60,11 +59,8 @@ Put LargeValue::write(Bytes bytes) {
 }
 
 Put LargeValue::reserve(std::uint64_t bytes) {
-  const std::uint64_t end = extent_of_value(bytes).end;
-  if (control_.overhead_bytes() + end > control_.page().limit.load()) return Put::too_large;
-  const Space::Granted<bool> room = space_.reserve(*segment_, end, Space::Room::made);
-  if (room.value) return Put::stored;
-  return room.refusal == Space::Refusal::no_room ? Put::no_room : Put::fault;
+  const Space::Granted<bool> room = space_.reserve(*segment_, extent_of_value(bytes).end, Space::Room::made);
+  return room.value ? Put::stored : room.refusal;
 }
 
 Put LargeValue::add(Bytes chunk) {

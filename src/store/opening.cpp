@@ -193,8 +193,11 @@ Result<void> begin_journal(const Paths& paths, const Control& control, Trouble& 
 
 // The file whose lock says that somebody has the store open: control itself, so that who cannot see the locks of
 // others, because their files were deleted, sees the others.
-Result<std::unique_ptr<OwnedLockFile>> presence_file(const Paths& paths) {
-  return OwnedLockFile::own(os::LockFile::open_existing(paths.control()));
+Result<void> open_presence(Opened& store) {
+  Result<std::unique_ptr<OwnedLockFile>> file = OwnedLockFile::own(os::LockFile::open_existing(store.paths.control()));
+  if (!file) return file.error();
+  store.presence = *std::move(file);
+  return {};
 }
 
 Result<void> open_locks(Opened& store, Missing missing) {
@@ -293,9 +296,7 @@ Result<void> open_locked(const StoreOptions& options, Opened& store, Trouble& tr
   bool alone = true;
   bool adopted = false;
   if (*found == Control::Found::whole) {
-    Result<std::unique_ptr<OwnedLockFile>> presence = presence_file(store.paths);
-    if (!presence) return presence.error();
-    store.presence = *std::move(presence);
+    if (Result<void> opened = open_presence(store); !opened) return opened;
     alone = !store.presence->file().held_elsewhere(k_lock_present);
     const Result<bool> kept = adopt(store, alone, trouble);
     if (!kept) return kept.error();
@@ -303,9 +304,7 @@ Result<void> open_locked(const StoreOptions& options, Opened& store, Trouble& tr
   }
   if (!adopted) {
     if (Result<void> created = create(options, store); !created) return created;
-    Result<std::unique_ptr<OwnedLockFile>> presence = presence_file(store.paths);
-    if (!presence) return presence.error();
-    store.presence = *std::move(presence);
+    if (Result<void> opened = open_presence(store); !opened) return opened;
     if (Result<void> opened = open_locks(store, Missing::made); !opened) return opened;
   }
   if (alone) delete_old_files(store, trouble);

@@ -22,8 +22,7 @@ Charge charge_of(const Control& control, const os::MappedFile& file) {
   const std::optional<std::uint64_t> id = segment_id_of(std::filesystem::path(file.path).filename().string());
   for (const SegmentEntry& entry : control.segments()) {
     if (!id || *id == 0 || entry.id.load() != *id) continue;
-    const SegmentState state = entry.state.load();
-    return {entry.reserved.load(), file.deleted || (state != SegmentState::open && state != SegmentState::sealed)};
+    return {entry.reserved.load(), file.deleted || !alive(entry.state.load())};
   }
   return {file.bytes, true};  // only a forked child maps it
 }

@@ -28,10 +28,6 @@ constexpr std::uint64_t k_reserve_part = 16;
 constexpr std::uint64_t k_reserve_segments_min = 2;
 constexpr std::uint64_t k_reserve_part_max = 4;
 
-bool alive(SegmentState state) noexcept {
-  return state == SegmentState::open || state == SegmentState::sealed;
-}
-
 }  // namespace
 
 Space::Budget::Budget(Space& space) : space_(space), lock_(space.mutex_) {
@@ -52,6 +48,10 @@ std::uint64_t Space::bytes_used() const noexcept {
 
 bool Space::has_room(std::uint64_t bytes, bool entry_needed) const noexcept {
   return bytes_used() + bytes <= control_.page().limit.load() && (!entry_needed || free_slot().has_value());
+}
+
+bool Space::could_hold(std::uint64_t bytes) const noexcept {
+  return control_.overhead_bytes() + bytes <= control_.page().limit.load();
 }
 
 std::optional<std::uint32_t> Space::free_slot() const noexcept {
@@ -314,7 +314,7 @@ void Space::sweep_half_made() {
 template <class Try>
 auto Space::patiently(const Try& attempt) {
   auto granted = attempt();
-  for (int i = 0; i < k_attempts && !granted.value && granted.refusal == Refusal::no_room; ++i) {
+  for (int i = 0; i < k_attempts && !granted.value && granted.refusal == Put::no_room; ++i) {
     std::this_thread::sleep_for(k_attempt_pause);
     granted = attempt();
   }
@@ -351,6 +351,7 @@ Space::Granted<Writable> Space::try_lease_shared(const std::function<bool(const 
 }
 
 Space::Granted<Writable> Space::lease_single(std::uint64_t bytes) {
+  if (!could_hold(bytes)) return {std::nullopt, Put::too_large};
   return patiently([&]() -> Granted<Writable> {
     const Budget budget(*this);
     if (!budget) return {};
@@ -366,7 +367,7 @@ Result<Writable> Space::open_leased(std::uint32_t slot, int flags) {
 }
 
 Space::Granted<Writable> Space::make_segment(SegmentKind kind, std::uint64_t bytes, Room room) {
-  if (!find_room(bytes, true, room)) return {std::nullopt, Refusal::no_room};
+  if (!find_room(bytes, true, room)) return {std::nullopt, Put::no_room};
   // A free entry whose lease is held belongs to a writer that is just letting go: take the next one.
   const std::span<SegmentEntry> all = control_.segments();
   std::uint32_t slot = 0;
@@ -409,6 +410,7 @@ Space::Granted<Writable> Space::make_segment(SegmentKind kind, std::uint64_t byt
 Space::Granted<bool> Space::reserve(const Writable& segment, std::uint64_t bytes, Room room) {
   SegmentEntry& entry = control_.segment(segment.slot);
   if (entry.reserved.load() >= bytes) return {true};
+  if (!could_hold(bytes)) return {std::nullopt, Put::too_large};
   const auto attempt = [&]() -> Granted<bool> {
     const Budget budget(*this);
     if (!budget) return {};
@@ -419,7 +421,7 @@ Space::Granted<bool> Space::reserve(const Writable& segment, std::uint64_t bytes
                                                 std::min(base::align_up(bytes, segment_bytes / 4),
                                                          control_.page().limit.load() - control_.overhead_bytes()))
                                      : std::min(base::align_up(bytes, segment_bytes / 16), segment_bytes);
-    if (!find_room(wanted - entry.reserved.load(), false, room)) return {std::nullopt, Refusal::no_room};
+    if (!find_room(wanted - entry.reserved.load(), false, room)) return {std::nullopt, Put::no_room};
     entry.reserved.store(wanted);
     return {true};
   };
@@ -440,11 +442,11 @@ void Space::discard(const Writable& segment) {
 
 void Space::grow_index() {
   const Budget budget(*this);
-  if (!budget) return;
-  const IndexShape now = control_.index();
+  if (!budget || !index_.full()) return;
+  const IndexShape now = index_.slots().shape();
   IndexShape twice = now;
   ++twice.log2;
-  if (!twice.plausible() || !make_room(twice.bytes() - now.bytes(), false)) return;
+  if (!make_room(twice.bytes() - now.bytes(), false)) return;
   if (Result<void> grown = store::grow_index(paths_, twice); !grown) {
     trouble_.note(grown.error(), paths_.index(now.number).string());
     return;

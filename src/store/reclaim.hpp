@@ -48,15 +48,16 @@ class Space {
         journal_(journal),
         trouble_(trouble) {}
 
-  enum class Refusal : std::uint8_t { no_room, fault };
   template <class T>
   struct Granted {
     std::optional<T> value;
-    Refusal refusal = Refusal::fault;
+    Put refusal = Put::fault;  // what a put comes to without it
   };
 
   // Where room comes from: reclaimed if there is none, or only what is free.
   enum class Room : std::uint8_t { made, spare };
+  // Whether a segment of so many bytes could be there, if it were the only one.
+  [[nodiscard]] bool could_hold(std::uint64_t bytes) const noexcept;
   // Leases a segment to append to: an open one that nobody leases and that `fits`, else a new one.
   Granted<Writable> lease_shared(const std::function<bool(const SegmentEntry&)>& fits, Room room);
   // Makes a segment for one record that ends at `bytes`, and leases it.
@@ -68,7 +69,7 @@ class Space {
   // Gives the lease back and frees the segment. REQUIRES: nothing in it was ever published.
   void discard(const Writable& segment);
 
-  // Makes the index twice as large, if it is still full and the limit has room.
+  // Makes the index twice as large, if it is full (somebody may have done it) and the limit has room.
   void grow_index();
   // For a segment whose writer was killed before a slot led to his record, or that is leased after such a one: nobody
   // who removes the record's key would know of it when the mark is gone, but a rebuild would find it.

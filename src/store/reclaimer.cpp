@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "base/clock.hpp"
+#include "store/parts.hpp"
 #include "store/salvage.hpp"
 
 namespace larder::store {
@@ -230,19 +231,10 @@ bool Reclaimer::move(const Segments::Pin& pin, std::uint32_t slot, std::vector<L
                         " is damaged, and left behind when its segment is reclaimed");
       continue;
     }
-    const Stamps stamps = stamps_of(*record);
+    const Meta meta = meta_of(*record);
     const std::vector<Digest> chunks = digest_chunks(std::span(&record->value, 1), record->value.size());
-    RecordParts parts;
-    parts.fingerprint = record->header.fingerprint;
+    RecordParts parts = parts_of(record->header.fingerprint, record->key, meta);
     parts.sequence = record->header.sequence;
-    parts.expires_ms = record->header.expires_ms;
-    parts.cost_ns = record->cost_ns;
-    parts.created_ms = record->created_ms;
-    parts.raw_bytes = record->raw_bytes;
-    parts.key = record->key;
-    parts.type = record->type;
-    parts.begun = stamps.begun;
-    parts.tags = stamps.tags;
     parts.value_bytes = record->value.size();
     parts.chunks = chunks;
     switch (appender_.move(parts, record->value, {slot, living.offset}, into)) {
@@ -252,8 +244,7 @@ bool Reclaimer::move(const Segments::Pin& pin, std::uint32_t slot, std::vector<L
         break;
       case Appender::Moved::gone:
         break;
-      case Appender::Moved::no_room:
-      case Appender::Moved::fault:
+      case Appender::Moved::refused:
         sync(into);
         return false;
     }

@@ -12,10 +12,6 @@ namespace {
 // The kernel refuses more than 65530 mappings a process; the program needs some, too.
 constexpr std::size_t k_mapped_max = 4096;
 
-bool alive(SegmentState state) noexcept {
-  return state == SegmentState::open || state == SegmentState::sealed;
-}
-
 }  // namespace
 
 bool Segments::Pin::has(Mark mark, std::uint64_t offset) const noexcept {

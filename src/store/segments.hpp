@@ -158,8 +158,7 @@ inline Segments::Pin Segments::pin(std::uint32_t slot) {
   const SegmentState state = entry.state.load(std::memory_order_acquire);
   const std::uint64_t committed = entry.committed.load(std::memory_order_acquire);
   Pin pin(*this, place, slot, committed);
-  if ((state != SegmentState::open && state != SegmentState::sealed) ||
-      entry.id.load(std::memory_order_acquire) != place.id || committed > place.mapping.size()) {
+  if (!alive(state) || entry.id.load(std::memory_order_acquire) != place.id || committed > place.mapping.size()) {
     return Pin(Why::absent);
   }
   return pin;

@@ -8,6 +8,7 @@
 #include "base/bits.hpp"
 #include "base/clock.hpp"
 #include "store/body.hpp"
+#include "store/parts.hpp"
 #include "store/pins.hpp"
 
 namespace larder::store {
@@ -24,25 +25,6 @@ constexpr std::int64_t k_append_idle_ns = 1'000'000'000;
 constexpr std::int64_t k_holders_pause_ns = 60'000'000'000;
 
 }  // namespace
-
-Meta meta_of(const RecordView& record) {
-  return {std::string(record.type), record.cost_ns,    record.created_ms,
-          record.header.expires_ms, stamps_of(record), record.raw_bytes};
-}
-
-RecordParts parts_of(const Key& key, const Meta& meta) {
-  RecordParts parts;
-  parts.fingerprint = key.fingerprint();
-  parts.expires_ms = meta.expires_ms;
-  parts.cost_ns = meta.cost_ns;
-  parts.created_ms = meta.created_ms;
-  parts.raw_bytes = meta.raw_bytes;
-  parts.key = key.canonical();
-  parts.begun = meta.stamps.begun;
-  parts.tags = std::span(meta.stamps.tags).first(std::min(meta.stamps.tags.size(), k_tags_max));
-  parts.type = std::string_view(meta.type).substr(0, k_type_bytes_max);
-  return parts;
-}
 
 Store::Store(std::unique_ptr<Body> body) : body_(std::move(body)) {}
 
@@ -156,12 +138,8 @@ Index::Lookup Store::Body::look(const Key& key, std::int64_t now_ms) {
   Index::Lookup lookup = index->find(key);
   if (!lookup.hit) return lookup;
   if (lookup.hit->record.header.expires_ms <= now_ms) return {std::nullopt, Miss::expired};
-  if (!current(lookup.hit->record)) return {std::nullopt, Miss::invalidated};
+  if (!index->current(lookup.hit->record)) return {std::nullopt, Miss::invalidated};
   return lookup;
-}
-
-bool Store::Body::current(const RecordView& record) const {
-  return record.stamps.empty() || tags->current(stamps_of(record));
 }
 
 std::optional<Listed> Store::find(const Key& key, std::int64_t now_ms) {
@@ -181,9 +159,15 @@ Put Store::put(const Key& key, const Meta& meta, std::span<const Bytes> value, s
   parts.value_bytes = value_bytes;
   Journal::Position noted = 0;
   const Put put = body_->appender->append_value(key, parts, value, stamp, noted);
-  base::raise(body_->due, noted);
-  if (refuses(put)) body_->forget(key);
-  if (put == Put::no_room) body_->tell_of_holders();
+  return body_->end_put(key, put, noted);
+}
+
+Put Store::Body::end_put(const Key& key, Put put, Journal::Position noted) {
+  base::raise(due, noted);
+  if (index->wants_to_grow()) space->grow_index();
+  // Nothing newer came of it either: the older value must not stand for this one.
+  if (put != Put::stored && put != Put::superseded) forget(key);
+  if (put == Put::no_room) tell_of_holders();
   return put;
 }
 
@@ -327,7 +311,7 @@ void Store::for_each(const std::function<void(const Listed&)>& visit) {
     const Result<Key> key = Key::from_canonical(hit.record.key);
     if (!key) continue;
     const Index::Lookup lookup = body_->index->find(*key);
-    if (!lookup.hit || lookup.hit->slot != &slot || !body_->current(hit.record)) continue;
+    if (!lookup.hit || lookup.hit->slot != &slot || !body_->index->current(hit.record)) continue;
     visit({*key, meta_of(hit.record), hit.record.value.size()});
   }
 }
@@ -337,8 +321,7 @@ Usage Store::usage() const {
   usage.bytes = body_->space->bytes_used();
   usage.limit = body_->files.control.page().limit.load();
   for (const SegmentEntry& entry : body_->files.control.segments()) {
-    const SegmentState state = entry.state.load(std::memory_order_relaxed);
-    usage.segments += state == SegmentState::open || state == SegmentState::sealed ? 1 : 0;
+    usage.segments += alive(entry.state.load(std::memory_order_relaxed)) ? 1 : 0;
   }
   return usage;
 }
@@ -351,16 +334,18 @@ std::span<std::atomic<std::uint64_t>> Store::shared_counters() noexcept {
   return {reinterpret_cast<std::atomic<std::uint64_t>*>(body_->files.stats.data() + 64), k_stats_counters_max};
 }
 
+void Store::Body::notice_displacement() {
+  const Result<bool> in_place = files.control.in_place(files.paths);
+  const std::string path = files.paths.control().string();
+  if (!in_place) return trouble.note(in_place.error(), path);
+  if (*in_place) return;
+  displaced.store(true);
+  trouble.note(Counter::fault_damaged_file, path, path + " was deleted or replaced; the store is not used any more");
+}
+
 void Store::maintain() {
   const TellAtEnd tell(body_->trouble);
-  const Result<bool> in_place = body_->files.control.in_place(body_->files.paths);
-  const std::string path = body_->files.paths.control().string();
-  if (!in_place) body_->trouble.note(in_place.error(), path);
-  if (!body_->displaced.load() && in_place && !*in_place) {
-    body_->displaced.store(true);
-    body_->trouble.note(Counter::fault_damaged_file, path,
-                        path + " was deleted or replaced; the store is not used any more");
-  }
+  if (!body_->displaced.load()) body_->notice_displacement();
   body_->appender->give_up(base::monotonic_ns() - k_append_idle_ns);
   if (body_->displaced.load()) {
     body_->segments->close_idle();

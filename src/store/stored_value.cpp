@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "store/body.hpp"
+#include "store/parts.hpp"
 
 namespace larder::store {
 

@@ -1,7 +1,7 @@
 #include "store/streamed_put.hpp"
 
-#include "base/atomic.hpp"
 #include "store/body.hpp"
+#include "store/parts.hpp"
 
 namespace larder::store {
 
@@ -49,13 +49,11 @@ Put StreamedPut::publish(const Meta& meta, Bytes front, std::uint64_t stamp) {
   const TellAtEnd tell(body.trouble);
   if (state_->displaced()) return Put::fault;
   Put put = state_->put;
+  Journal::Position noted = 0;
   if (put == Put::stored) {
-    Journal::Position noted = 0;
     put = body.appender->publish_large(state_->key, parts_of(state_->key, meta), state_->value, front, stamp, noted);
-    base::raise(body.due, noted);
   }
-  if (refuses(put)) body.forget(state_->key);
-  return put;
+  return body.end_put(state_->key, put, noted);
 }
 
 }  // namespace larder::store

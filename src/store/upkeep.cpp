@@ -10,10 +10,6 @@ namespace larder::store {
 
 namespace {
 
-bool alive(SegmentState state) noexcept {
-  return state == SegmentState::open || state == SegmentState::sealed;
-}
-
 std::optional<std::uint32_t> slot_of(const Control& control, std::uint64_t id) noexcept {
   for (std::uint32_t slot = 0; slot < control.segments().size(); ++slot) {
     if (id != 0 && control.segment(slot).id.load() == id) return slot;
@@ -41,8 +37,7 @@ Result<std::unique_ptr<Store>> open_as_it_is(const std::filesystem::path& direct
 
 constexpr const char* k_table_contradicts =
     ": the table of segments contradicts itself; it is made anew by the first program that opens the store when no "
-    "other "
-    "has it open. End those that use it, then larder verify --repair";
+    "other has it open. End those that use it, then larder verify --repair";
 
 }  // namespace
 

@@ -1,6 +1,7 @@
 // Who pins: the processes that hold a store's room are named to who is refused some.
 #include "store/pins.hpp"
 #include "store/inspect.hpp"
+#include "store/streamed_put.hpp"
 #include "store/support.hpp"
 
 namespace larder::store {
@@ -91,6 +92,20 @@ TEST(Pins, TheProcessThatHoldsTheRoomIsNamedToWhoIsRefusedSome) {
   EXPECT_GT(holder->gone, 0u);
   EXPECT_LE(holder->gone, holders.gone);
   EXPECT_LE(holders.bytes, k_limit) << "what several processes map is counted once";
+}
+
+TEST(Pins, TheyAreNamedToWhoWritesByAndByToo) {
+  const Directory directory;
+  Process process(directory, k_limit);
+  put_all(process);
+  const std::vector<Lookup> pins = hold_all(process);
+  const Meta meta{"text", 5, 7, k_no_expiry, {}};
+  StreamedPut put(*process.store, Key{"large"}, meta, 0);
+  const std::string value = noise(k_large_bytes, 2);
+  EXPECT_FALSE(put.write(std::as_bytes(std::span(value))));
+  EXPECT_EQ(put.publish(meta, {}, process.store->stamp(Key{"large"})), Put::no_room);
+  ASSERT_EQ(process.events.size(), 1u);
+  EXPECT_EQ(process.events[0].reason, Counter::not_stored_no_room);
 }
 
 TEST(Pins, AChildThatOnlyInheritedThemIsNamedToo) {

@@ -16,16 +16,9 @@ struct CompactOptions {
 int run(const Globals& globals, const CompactOptions& options) {
   const std::filesystem::path directory = store_path(globals);
   if (!store_exists(directory)) throw no_store(directory, Exit::no_store);
-  const auto start = std::chrono::steady_clock::now();
-  const Result<store::CompactedStore> compacted = [&] {
-    Progress progress(globals, options.progress);
-    return store::compact(directory, [&](std::uint64_t done, std::uint64_t all) { progress.update(done, all); });
-  }();
-  if (!compacted) throw failure_of(compacted.error());
-  const std::chrono::nanoseconds took = std::chrono::steady_clock::now() - start;
-  const store::Usage& before = compacted->before;
-  const store::Usage& after = compacted->after;
-  const store::Compacted& done = compacted->done;
+  const auto [compacted, took] =
+      with_progress(globals, options.progress, [&](const auto& update) { return store::compact(directory, update); });
+  const auto& [done, before, after, holders] = compacted;
   if (globals.json) {
     print_json({{"segments", done.segments},
                 {"bytes_freed", done.bytes_freed},
@@ -33,7 +26,7 @@ int run(const Globals& globals, const CompactOptions& options) {
                 {"records_rewritten", done.records},
                 {"store_bytes_before", before.bytes},
                 {"store_bytes", after.bytes},
-                {"held_reclaimed_bytes", compacted->holders.gone},
+                {"held_reclaimed_bytes", holders.gone},
                 {"elapsed_ns", took.count()}});
     return 0;
   }
@@ -49,9 +42,8 @@ int run(const Globals& globals, const CompactOptions& options) {
                     format_size(done.bytes_rewritten)));
   print(fmt::format("Store     {} before, {} now, of {}\n", format_size(before.bytes), format_size(after.bytes),
                     format_size(after.limit)));
-  if (compacted->holders.gone != 0) {
-    print(fmt::format("Held      {}; that room comes back when they let go\n",
-                      printable(store::describe(compacted->holders))));
+  if (holders.gone != 0) {
+    print(fmt::format("Held      {}; that room comes back when they let go\n", printable(store::describe(holders))));
   }
   return 0;
 }
@@ -60,10 +52,9 @@ int run(const Globals& globals, const CompactOptions& options) {
 
 const Verb k_compact = {
     "compact", "[OPTION]...", "Give back the room of removed, replaced and expired values",
-    "A store does this by itself when it needs room; this does it now, beside programs that use the store. Segments "
-    "of\n"
-    "which a quarter or more is dead are freed, and what is still good in them is written once more. Ends with 5 if\n"
-    "there is no store yet.\n\n"
+    "A store does this by itself when it needs room; this does it now, beside programs that use the store. Segments\n"
+    "of which a quarter or more is dead are freed, and what is still good in them is written once more. Ends with 5\n"
+    "if there is no store yet.\n\n"
     "Example:\n  larder compact --progress",
     [](CLI::App& verb) -> Action {
       auto options = std::make_shared<CompactOptions>();

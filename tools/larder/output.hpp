@@ -108,4 +108,21 @@ class Progress {
   std::chrono::steady_clock::time_point last_{};
 };
 
+template <class T>
+struct Timed {
+  T result;
+  std::chrono::nanoseconds took;
+};
+// What long work came to, which is told how to say how far it is, as work(update). Throws Failure if it failed.
+template <class Work>
+auto with_progress(const Globals& globals, bool lines, const Work& work) {
+  const auto start = std::chrono::steady_clock::now();
+  auto result = [&] {
+    Progress progress(globals, lines);
+    return work([&](std::uint64_t done, std::uint64_t all) { progress.update(done, all); });
+  }();
+  if (!result) throw failure_of(result.error());
+  return Timed{*std::move(result), std::chrono::steady_clock::now() - start};
+}
+
 }  // namespace larder::tool

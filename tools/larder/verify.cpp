@@ -43,23 +43,18 @@ nlohmann::json summary_json(const store::Verified& verified, std::chrono::nanose
 }
 
 int inspect(const Globals& globals, const VerifyOptions& options, const std::filesystem::path& directory) {
-  const auto start = std::chrono::steady_clock::now();
-  Result<store::Verified> verified = [&] {
-    Progress progress(globals, options.progress);
-    return store::verify(directory, [&](std::uint64_t done, std::uint64_t all) { progress.update(done, all); });
-  }();
-  if (!verified) throw failure_of(verified.error());
-  const std::chrono::nanoseconds took = std::chrono::steady_clock::now() - start;
+  const auto [verified, took] =
+      with_progress(globals, options.progress, [&](const auto& update) { return store::verify(directory, update); });
   if (globals.json) {
-    print_json(summary_json(*verified, took));
+    print_json(summary_json(verified, took));
   } else {
-    print(summary(*verified, took));
+    print(summary(verified, took));
   }
-  if (!verified->unmarked.empty()) {
+  if (!verified.unmarked.empty()) {
     warn("what is damaged could not be marked, so programs may go on reading it until the machine restarts: " +
-         verified->unmarked);
+         verified.unmarked);
   }
-  if (verified->damaged.empty()) return static_cast<int>(Exit::ok);
+  if (verified.damaged.empty()) return static_cast<int>(Exit::ok);
   if (!globals.json) say(globals, fmt::format("next: {}", next_command(globals, "verify --repair")));
   return static_cast<int>(Exit::warnings);
 }
@@ -99,31 +94,26 @@ std::string repaired_text(const store::Repaired& repaired) {
 }
 
 int repair(const Globals& globals, const VerifyOptions& options, const std::filesystem::path& directory) {
-  const auto start = std::chrono::steady_clock::now();
-  Result<store::Repaired> repaired = [&] {
-    Progress progress(globals, options.progress);
-    return store::repair(directory, [&](std::uint64_t done, std::uint64_t all) { progress.update(done, all); });
-  }();
-  if (!repaired) throw failure_of(repaired.error());
-  const std::chrono::nanoseconds took = std::chrono::steady_clock::now() - start;
+  const auto [repaired, took] =
+      with_progress(globals, options.progress, [&](const auto& update) { return store::repair(directory, update); });
   if (globals.json) {
-    nlohmann::json json = summary_json(repaired->found, took);
-    json["repaired"] = {{"begun_anew", repaired->begun_anew},
-                        {"rebuilt", repaired->rebuilt},
-                        {"journal_renewed", repaired->journal_renewed},
-                        {"lost", repaired->lost},
-                        {"lost_unnamed", repaired->lost_unnamed},
-                        {"slots_cleared", repaired->astray},
-                        {"records_given_up", repaired->unreachable},
-                        {"segments_freed", repaired->segments_freed},
-                        {"bytes_freed", repaired->bytes_freed},
-                        {"deleted", repaired->deleted},
-                        {"left", repaired->left}};
+    nlohmann::json json = summary_json(repaired.found, took);
+    json["repaired"] = {{"begun_anew", repaired.begun_anew},
+                        {"rebuilt", repaired.rebuilt},
+                        {"journal_renewed", repaired.journal_renewed},
+                        {"lost", repaired.lost},
+                        {"lost_unnamed", repaired.lost_unnamed},
+                        {"slots_cleared", repaired.astray},
+                        {"records_given_up", repaired.unreachable},
+                        {"segments_freed", repaired.segments_freed},
+                        {"bytes_freed", repaired.bytes_freed},
+                        {"deleted", repaired.deleted},
+                        {"left", repaired.left}};
     print_json(json);
   } else {
-    print(summary(repaired->found, took) + repaired_text(*repaired));
+    print(summary(repaired.found, took) + repaired_text(repaired));
   }
-  return static_cast<int>(repaired->left.empty() ? Exit::ok : Exit::warnings);
+  return static_cast<int>(repaired.left.empty() ? Exit::ok : Exit::warnings);
 }
 
 int run(const Globals& globals, const VerifyOptions& options) {
@@ -136,9 +126,8 @@ int run(const Globals& globals, const VerifyOptions& options) {
 
 const Verb k_verify = {
     "verify", "[OPTION]...", "Check every record of the store, and repair it",
-    "Ends with 4 if something is damaged, with 5 if there is no store yet. What is damaged is marked, so "
-    "that it is not returned from\n"
-    "then on: it is a miss, and is computed again when it is asked for next. Where the store may "
+    "Ends with 4 if something is damaged, with 5 if there is no store yet. What is damaged is marked, so that it is\n"
+    "not returned from then on: it is a miss, and is computed again when it is asked for next. Where the store may\n"
     "only be read it is not marked.\n\n"
     "With --repair damaged entries are removed, and what only depends on them is made anew; what was lost, what was\n"
     "done and what is left to do is said. Nothing that is whole is removed, and no file that is not larder's. Ends\n"
