@@ -30,7 +30,7 @@ class Ref {
   [[nodiscard]] Tier source() const noexcept { return source_; }
   // Wall time that computing the value took, when it was computed.
   [[nodiscard]] std::chrono::nanoseconds cost() const noexcept { return cost_; }
-  // cost() less the time this lookup took, at least zero; zero if this lookup computed. A hit in
+  // cost() less the time this lookup took, to a few milliseconds, at least zero; zero if this lookup computed. A hit in
   // memory counts as taking no time: reading the clock would take longer than the hit.
   [[nodiscard]] std::chrono::nanoseconds saved() const noexcept { return saved_; }
 

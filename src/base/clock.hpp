@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <ctime>
 
 namespace larder::base {
 
@@ -16,6 +17,14 @@ namespace larder::base {
 [[nodiscard]] inline std::int64_t monotonic_ns() noexcept {
   using namespace std::chrono;
   return duration_cast<nanoseconds>(steady_clock::now().time_since_epoch()).count();
+}
+
+// The same clock, some milliseconds behind, at a tenth of the cost. What is measured with it many times adds up to what
+// it took: the steps cancel out.
+[[nodiscard]] inline std::int64_t coarse_monotonic_ns() noexcept {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  return std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
 }
 
 }  // namespace larder::base

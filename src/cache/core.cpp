@@ -21,10 +21,6 @@ std::uint64_t nanoseconds_of(std::chrono::nanoseconds duration) {
   return static_cast<std::uint64_t>(std::max<std::int64_t>(0, duration.count()));
 }
 
-std::chrono::nanoseconds since(std::int64_t start_ns) {
-  return std::chrono::nanoseconds(base::monotonic_ns() - start_ns);
-}
-
 [[noreturn]] void throw_mismatch(const Key& key, const std::string& stored, const std::string& asked) {
   throw Error(Errc::type_mismatch, key.text() + " holds a value of type " + stored + ", not " + asked,
               "ask for the type that was stored, or make the type part of the key");
@@ -186,7 +182,8 @@ Answer Core::search_below(const Key& key, const Type& type, std::uint64_t stamp,
   return {};
 }
 
-Answer Core::promote(const Key& key, const Type& type, std::uint64_t stamp, std::int64_t since_ns, store::Found found) {
+Answer Core::promote(const Key& key, const Type& type, std::uint64_t stamp, std::int64_t since_ns,
+                     store::Found&& found) {
   const std::uint64_t bytes = found.value.size();
   const std::weak_ptr<const void> owner = found.owner;
   Value value = with_tags(type.decode(found.value, std::move(found.owner)), std::move(found.meta.stamps));
@@ -205,14 +202,15 @@ Answer Core::promote(const Key& key, const Type& type, std::uint64_t stamp, std:
                        .stamp = stamp});
   }
   const std::chrono::nanoseconds cost(found.meta.cost_ns);
-  return {std::move(value), Tier::store, cost, std::max(std::chrono::nanoseconds(0), cost - since(since_ns))};
+  const std::chrono::nanoseconds took(base::coarse_monotonic_ns() - since_ns);
+  return {std::move(value), Tier::store, cost, std::max(std::chrono::nanoseconds(0), cost - took)};
 }
 
 Answer Core::get(const Key& key, const Type& type) {
   const std::uint64_t stamp = stamp_of(key);
   Counter miss = Counter::miss_absent;
   Answer answer = search_memory(key, type, stamp, miss);
-  if (!answer) answer = search_below(key, type, stamp, base::monotonic_ns(), miss);
+  if (!answer) answer = search_below(key, type, stamp, base::coarse_monotonic_ns(), miss);
   if (answer) {
     count_answer(answer);
   } else {
@@ -319,7 +317,7 @@ store::WaitNotice Core::announce_wait(const Key& key, const Flight* mine) {
 
 Answer Core::lead(Flight& flight, const Type& type, Counter miss) {
   const Key& key = flight.key;
-  const std::int64_t start_ns = base::monotonic_ns();
+  const std::int64_t start_ns = base::coarse_monotonic_ns();
   // The flight before this one may have landed between the look into memory and the join.
   const std::uint64_t stamp = stamp_of(key);
   Answer answer = search_memory(key, type, stamp, miss);
@@ -481,7 +479,7 @@ void Core::forget(const Key& key) {
 }
 
 std::chrono::nanoseconds Core::count_computation(const Flight& flight) {
-  const std::chrono::nanoseconds took = since(flight.started_ns);
+  const std::chrono::nanoseconds took(base::monotonic_ns() - flight.started_ns);
   counters_.add(Counter::computation);
   counters_.add(Counter::computed_ns, nanoseconds_of(took));
   return took;

@@ -130,10 +130,10 @@ class Core {
   memory::Lookup find_in_memory(const Key& key, std::uint64_t stamp, Counter& miss);
   // The same for one type. Without an answer, `miss` says why, if memory knows more than that the key is absent.
   Answer search_memory(const Key& key, const Type& type, std::uint64_t stamp, Counter& miss);
-  // Asks the queue and the store, and promotes what it finds. `since_ns`: when the lookup began. Without an answer,
-  // `miss` says why, if the store knows more than that the key is absent.
+  // Asks the queue and the store, and promotes what it finds. `since_ns`: when the lookup began, on the coarse clock.
+  // Without an answer, `miss` says why, if the store knows more than that the key is absent.
   Answer search_below(const Key& key, const Type& type, std::uint64_t stamp, std::int64_t since_ns, Counter& miss);
-  Answer promote(const Key& key, const Type& type, std::uint64_t stamp, std::int64_t since_ns, store::Found found);
+  Answer promote(const Key& key, const Type& type, std::uint64_t stamp, std::int64_t since_ns, store::Found&& found);
   // Leads the flight until it has an answer or has to compute. `miss`: why memory had none.
   Answer lead(Flight& flight, const Type& type, Counter miss);
   // To be held while waiting for another computation of the key. Throws Error(cycle) if that computation,

@@ -65,6 +65,7 @@ WriteBack::Pushed WriteBack::push(Pending pending) {
     if (bytes_ != 0 && bytes_ + item->weight > bytes_max_) return Pushed::full;
     bytes_ += item->weight;
     ++pushed_count_;
+    waiting_.fetch_add(1, std::memory_order_relaxed);
     superseded = give_up_locked(std::exchange(latest_[item->key], item));
     queue_.push_back(item);
   }
@@ -79,6 +80,7 @@ std::shared_ptr<Pending> WriteBack::give_up_locked(std::shared_ptr<Pending> item
 }
 
 std::shared_ptr<const Pending> WriteBack::find(const Key& key, std::uint64_t stamp) const {
+  if (waiting_.load(std::memory_order_acquire) == 0) return nullptr;
   const std::lock_guard lock(mutex_);
   const auto found = latest_.find(key);
   if (found == latest_.end() || store::Store::overtaken(found->second->stamp, stamp)) return nullptr;
@@ -155,6 +157,7 @@ void WriteBack::run(const std::stop_token& stop) {
         if (is_latest()) latest_.erase(item->key);
       }
       bytes_ -= item->weight;
+      waiting_.fetch_sub(1, std::memory_order_release);
       ++unsynced;
       const bool sync = queue_.empty() || unsynced == k_batch;
       lock.unlock();

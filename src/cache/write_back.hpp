@@ -96,6 +96,8 @@ class WriteBack {
   std::uint64_t bytes_ = 0;
   std::uint64_t pushed_count_ = 0;
   std::uint64_t done_count_ = 0;
+  // Of what is in `queue_` or just being written. Changed under mutex_, read without it: mostly there is none.
+  std::atomic<std::uint64_t> waiting_{0};
 
   std::atomic<std::thread::id> writer_;  // set by the thread itself
   std::jthread thread_;                  // last: starts when everything above is there

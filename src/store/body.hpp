@@ -55,7 +55,7 @@ struct Store::Body {
     std::uint64_t stamp;  // that the removal made
   };
   Forgotten forget(const Key& key);
-  Lookup answer(Index::Hit hit);
+  Lookup answer(Index::Hit&& hit);
   // What is left to do when a put of the key came to that, `noted` being what it noted. Returns `put`. REQUIRES: the
   // caller holds no lock.
   Put end_put(const Key& key, Put put, Journal::Position noted);

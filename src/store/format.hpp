@@ -230,7 +230,8 @@ struct Location {
          (static_cast<std::uint64_t>(static_cast<std::uint16_t>(fingerprint_tag(fingerprint) ^ slot_fold(word))) << 48);
 }
 [[nodiscard]] constexpr bool slot_matches(std::uint64_t word, const Digest& fingerprint) noexcept {
-  return static_cast<std::uint16_t>((word >> 48) ^ slot_fold(word)) == fingerprint_tag(fingerprint) && word != 0;
+  const bool same_tag = static_cast<std::uint16_t>((word >> 48) ^ slot_fold(word)) == fingerprint_tag(fingerprint);
+  return same_tag & (word != 0);
 }
 [[nodiscard]] constexpr Location slot_location(std::uint64_t word) noexcept {
   return {static_cast<std::uint32_t>((word >> 28) & 0xfffff), ((word >> 8) & 0xfffff) * k_record_align};

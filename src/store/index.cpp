@@ -1,6 +1,7 @@
 #include "store/index.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <set>
 #include <stdexcept>
@@ -56,7 +57,6 @@ Index::Lookup Index::find(const Key& key) {
   while (true) {
     const IndexShape shape = slots_.shape();
     const Buckets buckets = slots_.buckets(key.fingerprint());
-    for (const std::span<Slot> bucket : buckets) __builtin_prefetch(bucket.data());
     Lookup result = find_once(key, buckets, seen);
     if (result.hit || result.miss != Miss::absent) return result;
     std::size_t i = 0;
@@ -69,53 +69,64 @@ Index::Lookup Index::find(const Key& key) {
 }
 
 Index::Lookup Index::find_once(const Key& key, const Buckets& buckets, std::span<std::uint64_t> seen) {
-  const Digest& fingerprint = key.fingerprint();
   Lookup result;
-  std::size_t i = 0;
   for (const std::span<Slot> bucket : buckets) {
-    for (Slot& slot : bucket) {
-      const std::uint64_t word = slot.load(std::memory_order_acquire);
-      seen[i++] = word;
-      if (!slot_matches(word, fingerprint) || (word & k_slot_pending) != 0) continue;
-      Hit hit;
-      hit.slot = &slot;
-      hit.word = word;
-      switch (read(word, hit)) {
-        case Read::found:
-          break;
-        case Read::damaged:
-          drop_damaged(slot, word);
-          result.miss = Miss::damaged;
-          continue;
-        case Read::refused:
-          if (result.miss == Miss::absent) result.miss = Miss::degraded;
-          continue;
-        case Read::nothing:
-          continue;
-      }
-      if (!hit.record.is_for(key)) continue;
+    const std::span<std::uint64_t> words = seen.first(Buckets::k_bucket_slots);
+    seen = seen.subspan(Buckets::k_bucket_slots);
+    for (std::size_t i = 0; i < words.size(); ++i) words[i] = bucket[i].load(std::memory_order_acquire);
+    // Compared without a branch: most do not match.
+    std::uint32_t matching = 0;
+    for (std::size_t i = 0; i < words.size(); ++i) {
+      matching |= std::uint32_t{slot_matches(words[i], key.fingerprint())} << i;
+    }
+    for (; matching != 0; matching &= matching - 1) {
+      const auto i = static_cast<std::size_t>(std::countr_zero(matching));
       if (!result.hit) {
-        result.hit.emplace(std::move(hit));
-        continue;
+        if (!follow(bucket[i], words[i], key, result.hit.emplace(), result.miss)) result.hit.reset();
+      } else if (Hit other; follow(bucket[i], words[i], key, other, result.miss)) {
+        choose(key.fingerprint(), *result.hit, other);
       }
-      if (hit.record.offset == result.hit->record.offset && hit.pin.id() == result.hit->pin.id()) {
-        Slots::drop(*hit.slot, hit.word);  // displaced by somebody who is not done, or died
-        continue;
-      }
-      if (hit.record.header.sequence == result.hit->record.header.sequence) {
-        // A record that was displaced while it was moved, and its copy: the one in the older segment is about to go.
-        if (hit.pin.id() > result.hit->pin.id()) std::swap(*result.hit, hit);
-        drop_damaged(*hit.slot, hit.word);
-        continue;
-      }
-      // Who published the newer one has not cleared the older one yet, or died: nobody is to remember the
-      // older one when the newer one has been seen.
-      if (hit.record.header.sequence > result.hit->record.header.sequence) std::swap(*result.hit, hit);
-      generations_.outdate(fingerprint);
-      forget(*hit.slot, hit.word, fingerprint, hit.record.header.sequence);
     }
   }
   return result;
+}
+
+bool Index::follow(Slot& slot, std::uint64_t word, const Key& key, Hit& into, Miss& miss) {
+  if ((word & k_slot_pending) != 0) return false;
+  into.slot = &slot;
+  into.word = word;
+  switch (read(word, into)) {
+    case Read::found:
+      return into.record.is_for(key);
+    case Read::damaged:
+      drop_damaged(slot, word);
+      miss = Miss::damaged;
+      return false;
+    case Read::refused:
+      if (miss == Miss::absent) miss = Miss::degraded;
+      return false;
+    case Read::nothing:
+      return false;
+  }
+  return false;
+}
+
+void Index::choose(const Digest& fingerprint, Hit& hit, Hit& other) {
+  if (other.record.offset == hit.record.offset && other.pin.id() == hit.pin.id()) {
+    Slots::drop(*other.slot, other.word);  // displaced by somebody who is not done, or died
+    return;
+  }
+  if (other.record.header.sequence == hit.record.header.sequence) {
+    // A record that was displaced while it was moved, and its copy: the one in the older segment is about to go.
+    if (other.pin.id() > hit.pin.id()) std::swap(hit, other);
+    drop_damaged(*other.slot, other.word);
+    return;
+  }
+  // Who published the newer one has not cleared the older one yet, or died: nobody is to remember the
+  // older one when the newer one has been seen.
+  if (other.record.header.sequence > hit.record.header.sequence) std::swap(hit, other);
+  generations_.outdate(fingerprint);
+  forget(*other.slot, other.word, fingerprint, other.record.header.sequence);
 }
 
 Index::Matches Index::matches(const Digest& fingerprint, Bytes key) {

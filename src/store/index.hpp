@@ -131,6 +131,10 @@ class Index {
   };
   // Looks at every slot once, and says in `seen` what was in each.
   Lookup find_once(const Key& key, const Buckets& buckets, std::span<std::uint64_t> seen);
+  // Follows a slot that may be the key's. False if it is not, or why not is in `miss`.
+  bool follow(Slot& slot, std::uint64_t word, const Key& key, Hit& into, Miss& miss);
+  // Leaves the newer one of two records of a key in `hit`, and clears the slot of the other.
+  void choose(const Digest& fingerprint, Hit& hit, Hit& other);
   Matches matches(const Digest& fingerprint, Bytes key);
   bool take_slot(const Key& key, std::uint64_t word, Matches& of_key, Slot*& taken);
   // Empties a slot of the key's newest buckets, by displacing what is there to another of its places. Null if nothing

@@ -72,19 +72,20 @@ Lookup Store::get(const Key& key, std::int64_t now_ms) {
   return body_->answer(*std::move(lookup.hit));
 }
 
-Lookup Store::Body::answer(Index::Hit hit) {
+Lookup Store::Body::answer(Index::Hit&& hit) {
   const RecordView& record = hit.record;
-  Found found;
+  Lookup answer;
+  Found& found = answer.found.emplace();
   bool whole = true;
   if (record.value.size() <= k_copy_bytes_max) {
     // One allocation: the bytes, and what it takes to align them.
     constexpr std::size_t k_slack = k_record_align - 1;
-    const auto block = std::make_shared_for_overwrite<std::byte[]>(record.value.size() + k_slack);
+    auto block = std::make_shared_for_overwrite<std::byte[]>(record.value.size() + k_slack);
     const auto address = reinterpret_cast<std::uintptr_t>(block.get());
     std::byte* const aligned = block.get() + (base::align_up<std::uintptr_t>(address, k_record_align) - address);
     if (!record.value.empty()) std::memcpy(aligned, record.value.data(), record.value.size());
     found.value = {aligned, record.value.size()};
-    found.owner = std::shared_ptr<const void>(block, aligned);
+    found.owner = std::shared_ptr<const void>(std::move(block), aligned);
     whole = valid_value(record, found.value);
   } else {
     // Once a process: populating 1 MiB that is there already takes 40 us.
@@ -112,7 +113,7 @@ Lookup Store::Body::answer(Index::Hit hit) {
   Slots::count_hit(*hit.slot, hit.word);
   found.meta = meta_of(record);
   if (found.owner == nullptr) found.owner = std::move(hit.pin).share();
-  return {std::move(found), Miss::absent};
+  return answer;
 }
 
 Result<bool> Store::Body::verify_view(const Index::Hit& hit) {
