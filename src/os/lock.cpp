@@ -28,6 +28,11 @@ Result<bool> try_lock(const File& file, short type, std::uint64_t offset) {
   return true;
 }
 
+bool held_elsewhere(int fd, std::uint64_t offset) noexcept {
+  struct flock range = one_byte(F_WRLCK, offset);
+  return ::fcntl(fd, F_OFD_GETLK, &range) != 0 || range.l_type != F_UNLCK;
+}
+
 }  // namespace
 
 Result<LockFile> LockFile::open(const std::filesystem::path& path, const Audience& audience) {
@@ -69,8 +74,23 @@ void LockFile::unlock(std::uint64_t offset) const noexcept {
 }
 
 bool LockFile::held_elsewhere(std::uint64_t offset) const noexcept {
-  struct flock range = one_byte(F_WRLCK, offset);
-  return ::fcntl(file_.fd(), F_OFD_GETLK, &range) != 0 || range.l_type != F_UNLCK;
+  return os::held_elsewhere(file_.fd(), offset);
+}
+
+// A mapping refers to the open file that it was made of. So the lock outlives the descriptor, and goes with the
+// last of both; of a killed process together with the file's room, if it was unlinked.
+Result<void> File::mark_in_use() const {
+  const Result<bool> locked = try_lock(*this, F_RDLCK, 0);
+  if (!locked) return locked.error();
+  return *locked ? Result<void>() : error(EAGAIN, "lock", path());
+}
+
+bool in_use(const std::filesystem::path& path) noexcept {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+  if (fd < 0) return errno != ENOENT;
+  const bool used = held_elsewhere(fd, 0);
+  ::close(fd);
+  return used;
 }
 
 }  // namespace larder::os

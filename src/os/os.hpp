@@ -92,6 +92,9 @@ class File {
   Result<void> allocate(std::uint64_t bytes) const;
   // Returns when the file's bytes, also those written through mappings, are on disk.
   [[nodiscard]] Result<void> sync() const;
+  // Says that the open file is in use, until nothing that was opened or mapped here refers to it any more: also while
+  // the system takes back what a killed process had, and in a forked child. See in_use().
+  [[nodiscard]] Result<void> mark_in_use() const;
   // Asks the system to start writing the range out, without waiting: paces large writes.
   void start_writeback(std::uint64_t offset, std::uint64_t bytes) const noexcept;
   // Waits until the range was written out. Returns at once where nothing is written out (tmpfs).
@@ -156,6 +159,10 @@ class LockFile {
   static Result<LockFile> open(const std::filesystem::path& path, int flags, const Audience& audience);
   File file_;
 };
+
+// Whether anybody, this process included, has the file in use who marked it so. False if there is no such file; true
+// also when it cannot be told.
+[[nodiscard]] bool in_use(const std::filesystem::path& path) noexcept;
 
 // --- directories and names ---
 

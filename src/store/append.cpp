@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "base/bits.hpp"
 #include "base/clock.hpp"
@@ -112,8 +113,7 @@ void Appender::seal() {
   if (const Result<std::uint64_t> bytes = segment_->file.size()) {
     entry.reserved.store(std::min(entry.reserved.load(), base::align_up(*bytes, k_page_bytes)));
   }
-  space_.release(*segment_);
-  segment_.reset();
+  space_.release(*std::exchange(segment_, std::nullopt));
 }
 
 Put Appender::append_value(const Key& key, RecordParts parts, std::span<const Bytes> value, std::uint64_t stamp,
@@ -245,8 +245,7 @@ Appender::Moved Appender::move_announced(const RecordParts& parts, Bytes value, 
 void Appender::give_up(std::int64_t idle_since_ns) {
   const std::lock_guard lock(mutex_);
   if (!segment_ || last_write_ns_ > idle_since_ns) return;
-  space_.release(*segment_);
-  segment_.reset();
+  space_.release(*std::exchange(segment_, std::nullopt));
 }
 
 }  // namespace larder::store

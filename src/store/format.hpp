@@ -313,7 +313,7 @@ static_assert(offsetof(ControlPage, gen_log2) == 48 && offsetof(ControlPage, jou
               offsetof(ControlPage, journal_cleared) == 728 && offsetof(ControlPage, journal_synced) == 736 &&
               offsetof(ControlPage, moved) == 768 && sizeof(ControlPage) <= k_page_bytes);
 
-enum class SegmentState : std::uint32_t { free = 0, open = 1, sealed = 2, retired = 3, unlinked = 4 };
+enum class SegmentState : std::uint32_t { free = 0, open = 1, sealed = 2, retired = 3, cleared = 4 };
 // Whether its records are found.
 [[nodiscard]] constexpr bool alive(SegmentState state) noexcept {
   return state == SegmentState::open || state == SegmentState::sealed;

@@ -213,7 +213,7 @@ std::vector<std::string> contradictions_of_table(const Control& control) {
   for (std::uint32_t slot = 0; slot < control.segments().size(); ++slot) {
     const SegmentEntry& entry = control.segment(slot);
     const std::string name = "segment slot " + std::to_string(slot);
-    if (static_cast<std::uint32_t>(entry.state.load()) > static_cast<std::uint32_t>(SegmentState::unlinked)) {
+    if (static_cast<std::uint32_t>(entry.state.load()) > static_cast<std::uint32_t>(SegmentState::cleared)) {
       wrong.push_back(name + " has an unknown state");
     }
     if (!alive(entry.state.load())) continue;

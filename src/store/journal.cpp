@@ -344,11 +344,10 @@ Result<void> Journal::try_to_compact() {
   // A record that is on its way is not in its segment yet, and may have got its number before its key was removed.
   std::set<std::uint64_t> marks;
   for (const SegmentEntry& entry : control_.segments()) marks.insert(entry.publishing.load());
-  for (std::uint32_t slot = 0; slot < control_.segments().size(); ++slot) {
-    const SegmentState state = control_.segment(slot).state.load();
-    if (state == SegmentState::retired) return {};  // its file may outlive whoever was to unlink it
-    if (!alive(state)) continue;
-    const std::uint64_t id = control_.segment(slot).id.load();
+  // Of those that are retired as well: their files are there until nobody maps them any more.
+  for (const SegmentEntry& entry : control_.segments()) {
+    const std::uint64_t id = entry.id.load();
+    if (id == 0) continue;
     const Result<std::optional<Salvaged>> segment = salvage(paths_, control_, id);
     if (!segment && segment.error().code() != Errc::not_found) return segment.error();
     if (!segment || !*segment) continue;

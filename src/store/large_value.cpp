@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "base/bits.hpp"
 #include "base/hash.hpp"
@@ -117,8 +118,7 @@ Result<void> LargeValue::finish(RecordParts& parts, Bytes front) {
 }
 
 void LargeValue::discard() {
-  if (segment_) space_.discard(*segment_);
-  segment_.reset();
+  if (segment_) space_.discard(*std::exchange(segment_, std::nullopt));
 }
 
 void LargeValue::seal() {
@@ -127,8 +127,7 @@ void LargeValue::seal() {
   entry.reserved.store(std::min(entry.reserved.load(), base::align_up(record_end(), k_page_bytes)));
   entry.publishing.store(0);
   entry.state.store(SegmentState::sealed);
-  space_.release(*segment_);
-  segment_.reset();
+  space_.release(*std::exchange(segment_, std::nullopt));
 }
 
 }  // namespace larder::store

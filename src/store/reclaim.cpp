@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "base/bits.hpp"
+#include "base/clock.hpp"
 
 namespace larder::store {
 
@@ -21,6 +22,10 @@ constexpr std::uint64_t k_pending_part_max = 8;
 // are worth waiting for; the budget lock is not held meanwhile.
 constexpr int k_attempts = 20;
 constexpr auto k_attempt_pause = std::chrono::milliseconds(1);
+
+// What is mapped although nobody pins it is held by a process that was killed, until the system has taken back what it
+// had: that room is not there yet. Or by a forked child, for as long as it likes: that is waited for no longer than so.
+constexpr std::int64_t k_linger_ns = 1'000'000'000;
 
 // Kept free ahead of need: this part of the limit, two segments at least, and never more than a quarter of what the
 // segments may take.
@@ -99,9 +104,9 @@ std::uint64_t Space::pending() const noexcept {
   return sum;
 }
 
-bool Space::may_retire(std::uint32_t slot, std::uint64_t pending) const noexcept {
+bool Space::may_retire(std::uint32_t slot, std::uint64_t pending) {
   const std::uint64_t pending_max = control_.page().limit.load() / k_pending_part_max;
-  return pending + control_.segment(slot).reserved.load() <= pending_max || !segments_.in_use(slot);
+  return pending + control_.segment(slot).reserved.load() <= pending_max || let_go(slot);
 }
 
 bool Space::find_room(std::uint64_t bytes, bool entry_needed, Room room) {
@@ -262,28 +267,38 @@ void Space::finish(std::uint32_t slot) {
 void Space::finish_cleared(std::uint32_t slot) {
   SegmentEntry& entry = control_.segment(slot);
   if (entry.state.load() == SegmentState::retired) {
-    const std::filesystem::path path = paths_.segment(entry.id.load());
-    if (const Result<void> gone = os::unlink(path); !gone) {
-      trouble_.note(gone.error(), path.string());
-      return;
-    }
-    os::reached("store.reclaim.unlinked");
     entry.publishing.store(0);
-    entry.state.store(SegmentState::unlinked);
+    entry.state.store(SegmentState::cleared);
   }
-  if (entry.state.load() != SegmentState::unlinked) return;
-  if (!segments_.close(slot) || segments_.in_use(slot)) return;
+  if (entry.state.load() != SegmentState::cleared || !let_go(slot)) return;
+  const std::filesystem::path path = paths_.segment(entry.id.load());
+  if (const Result<void> gone = os::unlink(path); !gone) {
+    trouble_.note(gone.error(), path.string());
+    return;
+  }
+  os::reached("store.reclaim.unlinked");
   entry.reserved.store(0);
   entry.id.store(0);
   os::reached("store.reclaim.freed");
   entry.state.store(SegmentState::free);
 }
 
+bool Space::let_go(std::uint32_t slot) {
+  if (!segments_.close(slot) || segments_.pinned(slot)) return false;
+  const std::uint64_t id = control_.segment(slot).id.load();
+  if (!os::in_use(paths_.segment(id))) return true;
+  const std::int64_t now_ns = base::monotonic_ns();
+  const std::lock_guard lock(lingering_mutex_);
+  Lingering& lingering = lingering_[slot];
+  if (lingering.id != id) lingering = {id, now_ns};
+  return now_ns - lingering.since_ns >= k_linger_ns;
+}
+
 void Space::finish_retired() {
   sweep_half_made();
   for (std::uint32_t slot = 0; slot < control_.segments().size(); ++slot) {
     const SegmentState state = control_.segment(slot).state.load(std::memory_order_relaxed);
-    if (state == SegmentState::unlinked) finish(slot);
+    if (state == SegmentState::cleared) finish(slot);
     if (state != SegmentState::retired || !take_lease(slot)) continue;
     finish(slot);
     drop_lease(slot);
@@ -363,6 +378,7 @@ Result<Writable> Space::open_leased(std::uint32_t slot, int flags) {
   const std::uint64_t id = control_.segment(slot).id.load();
   Result<os::File> file = os::File::open(paths_.segment(id), flags, paths_.audience);
   if (!file) return file.error();
+  if (Result<void> marked = file->mark_in_use(); !marked) return marked.error();
   return Writable{slot, id, segment_seed(control_.page().uuid, id), *std::move(file)};
 }
 
@@ -428,12 +444,14 @@ Space::Granted<bool> Space::reserve(const Writable& segment, std::uint64_t bytes
   return room == Room::spare ? attempt() : patiently(attempt);
 }
 
-void Space::release(const Writable& segment) {
+void Space::release(Writable segment) {
+  segment.file = os::File();
   const std::lock_guard lock(mutex_);
   drop_lease(segment.slot);
 }
 
-void Space::discard(const Writable& segment) {
+void Space::discard(Writable segment) {
+  segment.file = os::File();
   const Budget budget(*this);
   if (budget) retire(segment.slot);
   drop_lease(segment.slot);

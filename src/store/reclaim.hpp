@@ -5,8 +5,8 @@
 // never passes the limit. Old segments go first (the lowest last sequence), whole:
 //
 //   open, sealed -> retired   its records are found no longer
-//   retired -> unlinked       its slots are cleared, its file is unlinked; its bytes still count
-//   unlinked -> free          nobody maps it any more
+//   retired -> cleared        no slot leads to it; its bytes still count
+//   cleared -> free           nobody maps it any more, and its file is unlinked
 //
 // Every step can be taken again by the next holder if one is killed in between. That is for who needs room now, and
 // waits for it; what is worth keeping is copied ahead of need, by a Reclaimer.
@@ -15,6 +15,7 @@
 #pragma once
 
 #include <atomic>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <set>
@@ -64,10 +65,10 @@ class Space {
   Granted<Writable> lease_single(std::uint64_t bytes);
   // Makes sure that a leased segment may grow to `bytes`.
   Granted<bool> reserve(const Writable& segment, std::uint64_t bytes, Room room);
-  // Gives the lease back.
-  void release(const Writable& segment);
+  // Gives the lease back. The file is closed before: who frees the segment counts on its room.
+  void release(Writable segment);
   // Gives the lease back and frees the segment. REQUIRES: nothing in it was ever published.
-  void discard(const Writable& segment);
+  void discard(Writable segment);
 
   // Makes the index twice as large, if it is full (somebody may have done it) and the limit has room.
   void grow_index();
@@ -80,7 +81,7 @@ class Space {
   // What was retired, and waits for those who map it.
   [[nodiscard]] std::uint64_t pending() const noexcept;
   // Whether retiring the segment would give its room back soon enough, so much being pending.
-  [[nodiscard]] bool may_retire(std::uint32_t slot, std::uint64_t pending) const noexcept;
+  [[nodiscard]] bool may_retire(std::uint32_t slot, std::uint64_t pending);
   // Leases the segment of that id to be emptied and freed. False if somebody appends to it, or it has gone.
   bool lease_victim(std::uint32_t slot, std::uint64_t id);
   // Gives that lease back, the segment staying as it is.
@@ -137,6 +138,9 @@ class Space {
   auto patiently(const Try& attempt);
   Granted<Writable> try_lease_shared(const std::function<bool(const SegmentEntry&)>& fits, Room room);
 
+  // Unmaps the segment here. Whether nobody has it mapped any more, as far as that is waited for.
+  [[nodiscard]] bool let_go(std::uint32_t slot);
+
   // All REQUIRE the budget lock.
   bool find_room(std::uint64_t bytes, bool entry_needed, Room room);
   bool make_room(std::uint64_t bytes, bool entry_needed);
@@ -165,6 +169,13 @@ class Space {
   std::atomic<bool> room_is_low_{false};
   std::mutex mutex_;
   std::set<std::uint32_t> leased_;  // slots this process appends to; guarded by mutex_
+  // Since when segments, by slot, are seen to be mapped although nobody pins them.
+  struct Lingering {
+    std::uint64_t id = 0;
+    std::int64_t since_ns = 0;
+  };
+  std::mutex lingering_mutex_;
+  std::map<std::uint32_t, Lingering> lingering_;  // guarded by lingering_mutex_
 };
 
 }  // namespace larder::store

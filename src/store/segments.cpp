@@ -72,6 +72,7 @@ Segments::Pin Segments::map(std::uint32_t slot) {
   };
   Result<os::File> file = os::File::open(path, O_RDONLY);
   if (!file) return refuse(file.error());
+  if (const Result<void> marked = file->mark_in_use(); !marked) return refuse(marked.error());
   // First what is committed, then what is there: the segment may be growing.
   const std::uint64_t committed = entry.committed.load(std::memory_order_acquire);
   os::reached("store.map.committed");
@@ -101,7 +102,7 @@ Segments::Pin Segments::map(std::uint32_t slot) {
   return {*this, place, slot, std::min(committed, bytes)};
 }
 
-bool Segments::in_use(std::uint32_t slot) const noexcept {
+bool Segments::pinned(std::uint32_t slot) const noexcept {
   return places_[slot].state.load(std::memory_order_relaxed) > 1 || pin_file(slot).file().held_elsewhere(slot);
 }
 

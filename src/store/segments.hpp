@@ -9,8 +9,11 @@
 //   (2) While a place is open, this process holds the shared lock on byte `slot` of its pin file, so no
 //       process frees the entry: the mapped bytes go on to count against the limit.
 //   (3) The lock was taken before the entry was seen to be alive with this id (pin, then validate).
+//   (4) The file that is mapped is marked as in use, so that os::in_use() tells also of mappings whose process was
+//   killed
+//       a moment ago and has no locks any more.
 // A forked child has the mappings, so that its Pins stay readable, and none of the locks: (2) is its
-// parent's affair, and what it maps does not keep the store from giving room back.
+// parent's affair, and what it maps keeps the store from giving room back for a moment only (Space).
 //
 // Thread-safe. Lives as long as the last Pin, maybe longer than its Store.
 #pragma once
@@ -115,8 +118,8 @@ class Segments : public std::enable_shared_from_this<Segments> {
   // The segment in that slot, if it is alive. Any slot number is allowed.
   [[nodiscard]] Pin pin(std::uint32_t slot);
 
-  // Whether a Pin of this process, or another process, keeps the segment mapped.
-  [[nodiscard]] bool in_use(std::uint32_t slot) const noexcept;
+  // Whether a Pin of this process, or another process that is alive, keeps the segment mapped.
+  [[nodiscard]] bool pinned(std::uint32_t slot) const noexcept;
   // Unmaps the segment unless a Pin needs it. True if this process does not have it mapped afterwards.
   bool close(std::uint32_t slot);
   // Unmaps every segment that no Pin needs: somebody is short of room, and cannot tell idle from needed.

@@ -7,8 +7,9 @@
 // Promises:
 //   (1) get() answers only with the bytes of the last completed put() of that full key, whole and
 //       verified (StoreOptions::verification), never of a key that was removed or cleared since.
-//   (2) Bytes on disk (index and control files, unlinked but pinned segments included) stay within the
-//       limit plus one segment. Not counted is what nobody but a forked child maps.
+//   (2) Bytes on disk (index and control files, segments that are pinned but given up, and what the system is still
+//       taking back from killed processes included) stay within the limit plus one segment. What nobody but a forked
+//       child maps is counted for a second, and not after that.
 //   (3) What the system refuses, or a disk damages, is never thrown: it is a miss or a refusal with a reason,
 //       counted, and told to `on_event`, which must not throw, once per reason and file. Only std::bad_alloc
 //       is thrown. Who holds the room that a put was refused for is told at most once a minute. Counted here: stored,

@@ -36,6 +36,40 @@ TEST(LockFile, ExcludesOtherLockFilesByteByByte) {
   EXPECT_TRUE(two.try_lock(5).value());
 }
 
+TEST(File, MarkedInUseIsSoUntilNothingThatWasMappedOfItIsLeft) {
+  const test::TemporaryDirectory directory;
+  const std::filesystem::path path = directory.path() / "f";
+  EXPECT_FALSE(in_use(path)) << "there is none";
+  std::optional<Mapping> mapping;
+  {
+    const File file = File::open(path, O_RDWR | O_CREAT).value();
+    ASSERT_TRUE(file.allocate(4096));
+    EXPECT_FALSE(in_use(path)) << "not marked";
+    ASSERT_TRUE(file.mark_in_use());
+    EXPECT_TRUE(in_use(path));
+    mapping = Mapping::map(file, 4096, Mapping::Access::read).value();
+  }
+  EXPECT_TRUE(in_use(path)) << "by the mapping alone";
+  static_cast<void>(File::open(path, O_RDONLY).value());
+  EXPECT_TRUE(in_use(path)) << "whatever else is closed of it";
+  int ready[2];
+  ASSERT_EQ(::pipe(ready), 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    static_cast<void>(::write(ready[1], "!", 1));
+    ::pause();
+  }
+  char byte = 0;
+  ASSERT_EQ(::read(ready[0], &byte, 1), 1);
+  mapping.reset();
+  EXPECT_TRUE(in_use(path)) << "by what the child inherited";
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
+  EXPECT_FALSE(in_use(path)) << "a process that was waited for has given back everything";
+  ::close(ready[0]);
+  ::close(ready[1]);
+}
+
 TEST(LockFile, SharedLocksExcludeExclusiveOnesOnly) {
   const test::TemporaryDirectory directory;
   const LockFile one = LockFile::open(directory.path() / "l").value();
