@@ -378,6 +378,37 @@ TEST(Journal, MaintenanceDropsWhatHidesNothingAnyMore) {
   EXPECT_EQ(process.get(Key{"k"}), "v");
 }
 
+TEST(Journal, MaintenanceKeepsWhatHidesASegmentThatIsGivenUpButStillHeld) {
+  const Directory directory;
+  Process process(directory, 16 * k_mib);
+  relax(process);
+  const Control control = Control::open(directory.files()).value();
+  ASSERT_EQ(process.put(Key{"removed"}, "old"), Put::stored);
+  ASSERT_EQ(process.put(Key{"held"}, noise(100'000, 1)), Put::stored);
+  const std::filesystem::path segment = segment_files(directory).front();
+  const std::filesystem::path kept = directory.path() / "kept";
+  std::filesystem::copy_file(segment, kept);
+  const Lookup held = process.store->get(Key{"held"}, 0);
+  for (int i = 0; process.get(Key{"removed"}); ++i) {
+    ASSERT_EQ(process.put(Key{"k", i}, noise(200'000, 1)), Put::stored);
+  }
+  EXPECT_FALSE(process.store->remove(Key{"removed"})) << "so the journal says nothing of it";
+  const std::uint64_t number = page_of(control).journal_number;
+  const std::uint64_t room = control.geometry().journal_entries();
+  for (TagId tag = 1; tag <= room / 2 + 1; ++tag) process.store->invalidate(tag);
+  process.store->maintain();
+  EXPECT_GT(page_of(control).journal_number, number) << "it was replaced, although the segment waits";
+  EXPECT_LT(page_of(control).journal_used, room / 4);
+  EXPECT_TRUE(std::filesystem::exists(segment)) << "somebody holds it";
+  process.store.reset();
+  for (const std::filesystem::path& file : segment_files(directory)) std::filesystem::remove(file);
+  std::filesystem::rename(kept, segment);
+  reboot(directory);
+  process.open();
+  EXPECT_EQ(process.get(Key{"removed"}), std::nullopt);
+  EXPECT_EQ(process.get(Key{"held"}), std::nullopt);
+}
+
 TEST(Journal, MoreThanItCanHoldCostsWhatIsOldestAtTheNextRestart) {
   const Directory directory;
   Process process(directory, 16 * k_mib);
