@@ -36,7 +36,11 @@ Index::Read Index::read(std::uint64_t word, Hit& into) {
         bytes.subspan(at.offset).first(std::min<std::uint64_t>(bytes.size() - at.offset, k_prefetch_bytes));
     for (std::size_t i = 0; i < near.size(); i += 64) __builtin_prefetch(near.data() + i);
   }
-  std::optional<RecordView> record = read_record(into.pin.bytes(), into.pin.seed(), at.offset);
+  if (const Result<void> ready = into.pin.bring_in_record(at.offset); !ready) {
+    trouble_.note(ready.error(), into.pin.path());
+    return Read::refused;
+  }
+  const std::optional<RecordView> record = read_record(into.pin.bytes(), into.pin.seed(), at.offset);
   if (!record || record->header.kind != Kind::value) {
     trouble_.note(Counter::fault_damaged_record, into.pin.path(),
                   into.pin.path() + ": no valid record at offset " + std::to_string(at.offset));

@@ -52,7 +52,7 @@ class Index {
     found,    // a valid record
     nothing,  // no live segment
     damaged,  // bytes that are no valid record, or a damaged file
-    refused,  // the system refused to map it
+    refused,  // the system refused to map it, or to read it
   };
   struct Hit {
     Slot* slot = nullptr;

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <optional>
 
 #include "base/clock.hpp"
@@ -37,23 +36,8 @@ double saved_by(const RecordView& record, std::uint64_t word) {
   return static_cast<double>(std::max<std::uint64_t>(record.cost_ns, 1)) * static_cast<double>(slot_hits(word));
 }
 
-// The record at that offset; every page is brought in before it is touched.
 std::optional<RecordView> read_head(const Segments::Pin& pin, std::uint64_t offset) {
-  const Bytes bytes = pin.bytes();
-  const auto bring_in = [&](std::uint64_t wanted) {
-    return offset < bytes.size() &&
-           pin.populate(bytes.subspan(offset, std::min<std::uint64_t>(wanted, bytes.size() - offset))).has_value();
-  };
-  if (offset + sizeof(RecordHeader) > bytes.size() || !bring_in(sizeof(RecordHeader))) return std::nullopt;
-  RecordHeader header{};
-  std::memcpy(&header, bytes.data() + offset, sizeof header);
-  if (!bring_in(sizeof header + header.body_bytes)) return std::nullopt;
-  if ((header.flags & k_flag_table_trails) != 0) {
-    const std::uint64_t tail =
-        std::min<std::uint64_t>(bytes.size(), chunk_count(header.value_bytes) * 8 + k_record_align);
-    if (!pin.populate(bytes.last(tail))) return std::nullopt;
-  }
-  return read_record(bytes, pin.seed(), offset);
+  return pin.bring_in_record(offset) ? read_record(pin.bytes(), pin.seed(), offset) : std::nullopt;
 }
 
 }  // namespace

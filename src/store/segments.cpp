@@ -1,6 +1,8 @@
 #include "store/segments.hpp"
 
 #include <fcntl.h>
+#include <algorithm>
+#include <cstring>
 #include <stdexcept>
 
 #include "base/bits.hpp"
@@ -24,6 +26,39 @@ void Segments::Pin::set(Mark mark, std::uint64_t offset) const noexcept {
   const std::uint64_t bit = offset / k_view_bytes_min;
   auto& words = place_->marks[static_cast<std::size_t>(mark)];
   words[bit / 64].fetch_or(std::uint64_t{1} << (bit % 64), std::memory_order_relaxed);
+}
+
+Result<void> Segments::Pin::bring_in_record(std::uint64_t offset) const {
+  const Bytes all = bytes();
+  if (offset + sizeof(RecordHeader) > all.size()) return {};  // there is none
+  if (Result<void> ready = bring_in(offset, sizeof(RecordHeader)); !ready) return ready;
+  RecordHeader header{};
+  std::memcpy(&header, all.data() + offset, sizeof header);
+  const std::uint64_t value_bytes = header.value_bytes <= k_view_bytes_min ? k_record_align + header.value_bytes : 0;
+  if (Result<void> ready = bring_in(offset, sizeof header + header.body_bytes + value_bytes); !ready) return ready;
+  if ((header.flags & k_flag_table_trails) == 0) return {};
+  const std::uint64_t table_bytes = std::min(all.size(), chunk_count(header.value_bytes) * 8 + k_record_align);
+  return bring_in(all.size() - table_bytes, table_bytes);
+}
+
+Result<void> Segments::Pin::bring_in(std::uint64_t offset, std::uint64_t bytes) const {
+  std::vector<std::atomic<std::uint64_t>>& pages = place_->pages;
+  const std::uint64_t end = std::min(offset + bytes, committed_);
+  const auto is_in = [&pages](std::uint64_t page) {
+    return (pages[page / 64].load(std::memory_order_relaxed) >> (page % 64) & 1) != 0;
+  };
+  std::uint64_t page = offset / k_page_bytes;
+  while (page * k_page_bytes < end && is_in(page)) ++page;
+  if (page * k_page_bytes >= end) return {};
+  // Some pages around it as well: what lies there is often asked for, too.
+  const std::uint64_t from = page * k_page_bytes / k_view_bytes_min * k_view_bytes_min;
+  const std::uint64_t to = std::min(base::align_up(end, k_view_bytes_min), committed_);
+  const Bytes part = this->bytes().subspan(from, to - from);
+  if (Result<void> ready = populate(part); !ready) return ready;
+  for (page = from / k_page_bytes; page * k_page_bytes < to; ++page) {
+    pages[page / 64].fetch_or(std::uint64_t{1} << (page % 64), std::memory_order_relaxed);
+  }
+  return {};
 }
 
 std::shared_ptr<const void> Segments::Pin::share() && {
@@ -97,6 +132,7 @@ Segments::Pin Segments::map(std::uint32_t slot) {
   place.mapping = *std::move(mapping);
   place.path = path;
   for (auto& words : place.marks) words = std::vector<std::atomic<std::uint64_t>>(bytes / k_view_bytes_min / 64 + 1);
+  place.pages = std::vector<std::atomic<std::uint64_t>>(bytes / k_page_bytes / 64 + 1);
   ++mapped_;
   place.state.fetch_add(3, std::memory_order_release);
   return {*this, place, slot, std::min(committed, bytes)};
@@ -117,6 +153,7 @@ bool Segments::close_locked(std::uint32_t slot) {
   if (!place.state.compare_exchange_strong(idle, 0, std::memory_order_acquire)) return (idle & 1) == 0;
   place.mapping = os::Mapping();
   for (auto& words : place.marks) words.clear();
+  place.pages.clear();
   --mapped_;
   pin_file(slot).unlock(slot);
   return true;

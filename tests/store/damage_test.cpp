@@ -217,6 +217,22 @@ TEST(StoreDamage, AViewThatCannotBeReadIsAMiss) {
   EXPECT_EQ(process.counted(Counter::fault_io), 1u);
 }
 
+TEST(StoreDamage, WhatCannotBeReadOfAMappedFileIsAMissAndNoSignal) {
+  const Directory directory;
+  Process process(directory);
+  for (int i = 0; i < 100; ++i) ASSERT_EQ(process.put(Key{"k", i}, noise(1000, 1)), Put::stored);
+  process.reopen();
+  EXPECT_TRUE(process.get(Key{"k", 0}));  // now it is mapped
+  const std::filesystem::path segment = segment_files(directory).front();
+  const std::filesystem::path kept = directory.path() / "kept";
+  std::filesystem::copy_file(segment, kept);
+  std::filesystem::resize_file(segment, 4096);
+  EXPECT_EQ(process.store->get(Key{"k", 99}, 0).miss, Miss::degraded);
+  EXPECT_EQ(process.counted(Counter::fault_io), 1u);
+  std::filesystem::copy_file(kept, segment, std::filesystem::copy_options::overwrite_existing);
+  EXPECT_EQ(process.get(Key{"k", 99}), noise(1000, 1)) << "and nothing was forgotten";
+}
+
 TEST(StoreDamage, ARemovalThatCannotBeWrittenDownStillHoldsAfterARestart) {
   const Directory directory;
   Process process(directory);
