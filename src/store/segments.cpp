@@ -9,13 +9,6 @@
 
 namespace larder::store {
 
-namespace {
-
-// The kernel refuses more than 65530 mappings a process; the program needs some, too.
-constexpr std::size_t k_mapped_max = 4096;
-
-}  // namespace
-
 bool Segments::Pin::has(Mark mark, std::uint64_t offset) const noexcept {
   const std::uint64_t bit = offset / k_view_bytes_min;
   const auto& words = place_->marks[static_cast<std::size_t>(mark)];
@@ -70,11 +63,17 @@ std::shared_ptr<const void> Segments::Pin::share() && {
   return std::make_shared<Owner>(Owner{std::move(segments), std::move(*this)});
 }
 
-Segments::Segments(const Paths& paths, const Control& control, PinFiles pins, Trouble& trouble)
-    : paths_(paths), control_(control), trouble_(trouble), pins_(std::move(pins)), places_(control.segments().size()) {}
+Segments::Segments(const Paths& paths, const Control& control, PinFiles pins, Trouble& trouble, std::size_t mapped_max)
+    : paths_(paths),
+      control_(control),
+      trouble_(trouble),
+      pins_(std::move(pins)),
+      mapped_max_(mapped_max),
+      places_(control.segments().size()) {}
 
-std::shared_ptr<Segments> Segments::open(const Paths& paths, const Control& control, PinFiles pins, Trouble& trouble) {
-  return std::shared_ptr<Segments>(new Segments(paths, control, std::move(pins), trouble));
+std::shared_ptr<Segments> Segments::open(const Paths& paths, const Control& control, PinFiles pins, Trouble& trouble,
+                                         std::size_t mapped_max) {
+  return std::shared_ptr<Segments>(new Segments(paths, control, std::move(pins), trouble, mapped_max));
 }
 
 Segments::~Segments() {
@@ -95,7 +94,7 @@ Segments::Pin Segments::map(std::uint32_t slot) {
     lock.unlock();
     return pin(slot);
   }
-  if (mapped_ >= k_mapped_max) {
+  if (mapped_ >= mapped_max_) {
     for (std::uint32_t other = 0; other < places_.size(); ++other) close_locked(other);
   }
   const std::string path = paths_.segment(id).string();

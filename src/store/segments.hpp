@@ -118,7 +118,12 @@ class Segments : public std::enable_shared_from_this<Segments> {
     Why why_ = Why::none;
   };
 
-  static std::shared_ptr<Segments> open(const Paths& paths, const Control& control, PinFiles pins, Trouble& trouble);
+  // The kernel refuses more than 65530 mappings a process; the program needs some, too.
+  static constexpr std::size_t k_mapped_max = 4096;
+
+  // With `mapped_max` segments mapped, those that no Pin needs are unmapped before another one is mapped.
+  static std::shared_ptr<Segments> open(const Paths& paths, const Control& control, PinFiles pins, Trouble& trouble,
+                                        std::size_t mapped_max = k_mapped_max);
   ~Segments();
 
   // The segment in that slot, if it is alive. Any slot number is allowed.
@@ -140,7 +145,7 @@ class Segments : public std::enable_shared_from_this<Segments> {
   void check();
 
  private:
-  Segments(const Paths& paths, const Control& control, PinFiles pins, Trouble& trouble);
+  Segments(const Paths& paths, const Control& control, PinFiles pins, Trouble& trouble, std::size_t mapped_max);
   Pin map(std::uint32_t slot);
   bool close_locked(std::uint32_t slot);
   void unpin(std::uint32_t slot) noexcept;
@@ -150,6 +155,7 @@ class Segments : public std::enable_shared_from_this<Segments> {
   const Control& control_;  // used by the Store's operations only
   Trouble& trouble_;        // likewise
   const PinFiles pins_;
+  const std::size_t mapped_max_;
   std::vector<Place> places_;
   std::atomic<bool> ended_{false};
   std::mutex mutex_;

@@ -1,6 +1,8 @@
 // Segments as files that processes share: mapped once and for reading only, found again by whoever comes next, gone
 // under nobody's view, and numbered so that no number comes back.
+#include "store/segments.hpp"
 #include "store/inspect.hpp"
+#include "store/locks.hpp"
 #include "store/support.hpp"
 
 namespace larder::store {
@@ -31,6 +33,29 @@ TEST(Segments, AreMappedOnceHoweverManyViewsAreHeldAndForReadingOnly) {
   const std::vector<std::string> mapped = mapped_segments(directory);
   EXPECT_EQ(mapped.size(), segment_files(directory).size());
   for (const std::string& line : mapped) EXPECT_NE(line.find(" r--s "), std::string::npos) << line;
+}
+
+TEST(Segments, BeyondTheMostThatMayBeMappedThoseThatNobodyHoldsAreUnmapped) {
+  const Directory directory;
+  {
+    Process writer(directory, 16 * k_mib);
+    for (int i = 0; i < 10; ++i) ASSERT_EQ(writer.put(Key{"k", i}, noise(600'000, 1)), Put::stored);
+  }
+  const Control control = Control::open(directory.files()).value();
+  observe::Counters counters;
+  Trouble trouble(counters, nullptr);
+  const auto segments = Segments::open(directory.files(), control,
+                                       open_pin_files(directory.files(), Missing::refused).value(), trouble, 4);
+  const Segments::Pin held = segments->pin(0);
+  ASSERT_TRUE(held);
+  for (int twice = 0; twice < 2; ++twice) {
+    for (std::uint32_t slot = 1; slot < 10; ++slot) {
+      EXPECT_TRUE(segments->pin(slot)) << slot;
+      EXPECT_LE(mapped_segments(directory).size(), 4u);
+    }
+  }
+  EXPECT_TRUE(read_record(held.bytes(), held.seed(), sizeof(SegmentHeader)));
+  segments->check();
 }
 
 TEST(Segments, OneThatIsReclaimedWhileItIsBeingMappedIsAMissAndNoFault) {
