@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "base/bits.hpp"
+#include "base/parallel.hpp"
 #include "store/journal.hpp"
 #include "store/salvage.hpp"
 #include "store/slots.hpp"
@@ -14,6 +15,10 @@ namespace larder::store {
 
 namespace {
 
+// Segments are read by several threads, each of which is to have some.
+constexpr std::size_t k_threads_max = 8;
+constexpr std::size_t k_segments_per_thread_min = 8;
+
 // All segments of the store, newest first, at most as many as the table holds. The others are deleted; those of them
 // that may be whole are noted in `deleted`: the power could bring them back when nobody knows what became of their
 // keys.
@@ -21,25 +26,30 @@ Result<std::vector<Salvaged>> salvage_all(const Paths& paths, const Control& con
                                           std::vector<JournalEntry>& deleted) {
   Result<std::vector<std::string>> names = os::list(paths.segments());
   if (!names) return names.error();
+  std::vector<Result<std::optional<Salvaged>>> salvaged(names->size(), std::optional<Salvaged>());
+  const std::size_t threads = std::min<std::size_t>(
+      {k_threads_max, std::thread::hardware_concurrency(), names->size() / k_segments_per_thread_min + 1});
+  base::parallel_for(names->size(), threads, [&](std::size_t i) {
+    const std::optional<std::uint64_t> id = segment_id_of((*names)[i]);
+    if (id && *id != 0) salvaged[i] = salvage(paths, control, *id);
+  });
   std::vector<Salvaged> segments;
   const auto delete_segment = [&](std::uint64_t id) {
     deleted.push_back({id, 0, JournalKind::segment, 0, 0});
     return os::unlink(paths.segment(id));
   };
-  for (const std::string& name : *names) {
-    const std::optional<std::uint64_t> id = segment_id_of(name);
-    if (id && *id != 0) {
-      Result<std::optional<Salvaged>> segment = salvage(paths, control, *id);
-      if (segment && *segment) {
-        segments.push_back(**std::move(segment));
-        continue;
-      }
-      if (!segment && !unreadable(segment.error())) return segment.error();
-      if (!segment) {
-        trouble.note(segment.error(), (paths.segments() / name).string());
-        if (Result<void> gone = delete_segment(*id); !gone) return gone.error();
-        continue;
-      }
+  for (std::size_t i = 0; i < names->size(); ++i) {
+    const std::string& name = (*names)[i];
+    Result<std::optional<Salvaged>>& segment = salvaged[i];
+    if (segment && *segment) {
+      segments.push_back(**std::move(segment));
+      continue;
+    }
+    if (!segment) {
+      if (!unreadable(segment.error())) return segment.error();
+      trouble.note(segment.error(), (paths.segments() / name).string());
+      if (Result<void> gone = delete_segment(*segment_id_of(name)); !gone) return gone.error();
+      continue;
     }
     if (Result<void> gone = os::unlink(paths.segments() / name); !gone) trouble.note(gone.error(), name);
   }

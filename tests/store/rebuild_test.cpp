@@ -2,6 +2,7 @@
 // the journal, and with damage. The newest whole record of a key wins; what is gone stays gone.
 #include <sys/wait.h>
 #include <unistd.h>
+#include <atomic>
 #include <csignal>
 
 #include "store/inspect.hpp"
@@ -31,6 +32,32 @@ TEST(Rebuild, FindsEverythingFromFootersAndWithoutThem) {
   EXPECT_EQ(check(directory.path()).value(), std::vector<std::string>{});
   process.reopen();
   EXPECT_EQ(process.counted(Counter::rebuilt), 1u) << "once";
+}
+
+TEST(Rebuild, OfManySegmentsIsDoneBySeveralThreadsAndMissesNone) {
+  const Directory directory;
+  Process process(directory, 16 * k_mib);
+  constexpr int k_values = 40;  // each in a segment of its own
+  for (int i = 0; i < k_values; ++i) ASSERT_EQ(process.put(Key{"k", i}, noise(270'000, 1)), Put::stored);
+  process.store.reset();
+  ASSERT_EQ(segment_files(directory).size(), static_cast<std::size_t>(k_values));
+  reboot(directory);
+  {
+    // One that cannot be opened for a moment must not be taken for lost, whichever thread meets it.
+    Twin twin;
+    std::atomic<int> opened{0};
+    twin.refuse = [&](os::Call call, const std::string& path) {
+      return call == os::Call::open && path.ends_with(".seg") && ++opened == 30 ? EMFILE : 0;
+    };
+    EXPECT_FALSE(Store::open(process.options));
+  }
+  ASSERT_EQ(segment_files(directory).size(), static_cast<std::size_t>(k_values));
+  flip(segment_files(directory)[7], 0);
+  process.open();
+  int found = 0;
+  for (int i = 0; i < k_values; ++i) found += process.get(Key{"k", i}) == noise(270'000, 1) ? 1 : 0;
+  EXPECT_EQ(found, k_values - 1) << "all but the damaged one";
+  EXPECT_EQ(check(directory.path()).value(), std::vector<std::string>{});
 }
 
 TEST(Rebuild, WhatWasRemovedOrClearedStaysGone) {

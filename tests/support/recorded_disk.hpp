@@ -5,9 +5,10 @@
 // whole directory is compared with what it was before: so what is written through mappings is recorded like any other
 // write. What a sync covered before a moment is on disk then. Of everything else a disk may hold any part:
 //
-//   a page     as it last was on disk, or as it was at any moment since; torn between two such at a multiple of 512
-//   bytes a size     as it last was on disk, or any since; what was not written below it is zeros a name     made,
-//   changed or removed, or not yet; a rename is one step
+//   a page: as it last was on disk, or as it was at any moment since; torn between two such at a multiple of 512
+//     bytes;
+//   a size: as it last was on disk, or any since; what was not written below it is zeros;
+//   a name: made, changed or removed, or not yet; a rename is one step.
 //
 // So a page that a size or a name is missing for is lost, too. REQUIRES: one thread, and children that it waits for.
 #pragma once
