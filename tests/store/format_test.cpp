@@ -135,7 +135,8 @@ TEST(Format, TheStampsOfARecordReadBackAsTheyWereWritten) {
 TEST(Format, WhatIsInTheFrameOfARecordReadsBackAsItWasWritten) {
   for (const Stamps& stamps : {Stamps{}, Stamps{1, {2, 3}}}) {
     for (const std::uint64_t raw_bytes : {std::uint64_t{0}, std::uint64_t{1}, UINT64_MAX}) {
-      const std::optional<RecordView> record = read(example_segment(stamps, raw_bytes));
+      const std::string segment = example_segment(stamps, raw_bytes);
+      const std::optional<RecordView> record = read(segment);
       ASSERT_TRUE(record);
       EXPECT_EQ(record->header.flags, raw_bytes == 0 ? 0 : 1);
       EXPECT_EQ(record->raw_bytes, raw_bytes);
