@@ -43,8 +43,10 @@ using namespace std::chrono_literals;
 
 constexpr std::uint64_t k_keys = 48;
 constexpr std::size_t k_value_bytes_max = 40'000;
-// One key holds values that get a segment of their own.
-constexpr std::uint64_t k_large_key = 7;
+// Some keys hold values that get a segment of their own: one of each writer's.
+constexpr bool is_large(std::uint64_t key) {
+  return key == 7 || key == 8;
+}
 constexpr std::size_t k_large_bytes = 5 << 20;
 
 struct Oracle {
@@ -102,7 +104,7 @@ std::string tag_of(std::uint64_t key) {
 
 std::string value_of(std::uint64_t key, std::uint64_t operation) {
   std::string value = test::value_of(key, operation, k_value_bytes_max);
-  if (key == k_large_key) value.resize(k_large_bytes, static_cast<char>('a' + operation % 26));
+  if (is_large(key)) value.resize(k_large_bytes, static_cast<char>('a' + operation % 26));
   return value;
 }
 
@@ -186,7 +188,7 @@ void write(Cache& cache, Oracle& oracle, std::uint64_t first, std::uint64_t step
   for (int i = 0; i < operations; ++i) {
     for (int filler = 0; filler < fillers; ++filler) cache.put(Key{"filler", random()}, filler);
     std::uint64_t key = first + step * (random() % (k_keys / step));
-    if (key == k_large_key && random() % 32 != 0) key = first;
+    if (is_large(key) && random() % 8 != 0) key = first;
     Oracle::Operations& operations_of_key = oracle.keys[key];
     const std::uint64_t n = operations_of_key.begun.load() + 1;
     operations_of_key.begun.store(n);
