@@ -78,7 +78,7 @@ bool LockFile::held_elsewhere(std::uint64_t offset) const noexcept {
 }
 
 // A mapping refers to the open file that it was made of. So the lock outlives the descriptor, and goes with the
-// last of both; of a killed process together with the file's room, if it was unlinked.
+// last of both. (Not on an overlay, where a mapping refers to the file below.)
 Result<void> File::mark_in_use() const {
   const Result<bool> locked = try_lock(*this, F_RDLCK, 0);
   if (!locked) return locked.error();

@@ -76,7 +76,7 @@ void Appender::seal() {
   const Result<std::uint64_t> file_bytes = segment_->file.size();
   std::vector<FooterItem> items;
   std::uint64_t walked = 0;
-  if (const Segments::Pin pin = segments_.pin(segment_->slot)) {
+  if (const Segments::Pin pin = segments_.pin(segment_->slot); pin && pin.populate(pin.bytes())) {
     walked = walk_records(pin.bytes(), pin.seed(),
                           [&items](const RecordView& record) { items.push_back(footer_item(record)); });
   }

@@ -103,6 +103,7 @@ bool Index::follow(Slot& slot, std::uint64_t word, const Key& key, Hit& into, Mi
     case Read::found:
       return into.record.is_for(key);
     case Read::damaged:
+      if (!Slots::same(slot.load(), word)) return false;  // it led elsewhere by then
       drop_damaged(slot, word);
       miss = Miss::damaged;
       return false;

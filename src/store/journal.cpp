@@ -76,6 +76,10 @@ bool Hidden::hides(std::uint64_t segment_id, const FooterItem& item) {
   return true;
 }
 
+void Hidden::keep_segment(std::uint64_t segment_id) {
+  if (Rule* const rule = first(JournalKind::segment, segment_id, 0)) rule->needed = true;
+}
+
 std::vector<JournalEntry> Hidden::needed(const std::set<std::uint64_t>& marks) const {
   std::vector<JournalEntry> entries;
   for (const Rule& rule : rules_) {
@@ -344,10 +348,13 @@ Result<void> Journal::try_to_compact() {
   // A record that is on its way is not in its segment yet, and may have got its number before its key was removed.
   std::set<std::uint64_t> marks;
   for (const SegmentEntry& entry : control_.segments()) marks.insert(entry.publishing.load());
-  // Of those that are retired as well: their files are there until nobody maps them any more.
   for (const SegmentEntry& entry : control_.segments()) {
     const std::uint64_t id = entry.id.load();
     if (id == 0) continue;
+    if (!alive(entry.state.load())) {
+      hidden.keep_segment(id);
+      continue;
+    }
     const Result<std::optional<Salvaged>> segment = salvage(paths_, control_, id);
     if (!segment && segment.error().code() != Errc::not_found) return segment.error();
     if (!segment || !*segment) continue;

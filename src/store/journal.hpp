@@ -38,6 +38,8 @@ class Hidden {
 
   // Whether a rebuild must not bring the record back. Its entry counts as needed from here on.
   [[nodiscard]] bool hides(std::uint64_t segment_id, const FooterItem& item);
+  // Needed is what hides all of a segment: nobody is to read it any more, but its file is there.
+  void keep_segment(std::uint64_t segment_id);
   // The entries that hid something, and those of keys in `marks`.
   [[nodiscard]] std::vector<JournalEntry> needed(const std::set<std::uint64_t>& marks) const;
   // Calls `visit(tag, moment)` for the tags that were invalidated.

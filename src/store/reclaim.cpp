@@ -8,6 +8,7 @@
 
 #include "base/bits.hpp"
 #include "base/clock.hpp"
+#include "store/salvage.hpp"
 
 namespace larder::store {
 
@@ -25,7 +26,7 @@ constexpr auto k_attempt_pause = std::chrono::milliseconds(1);
 
 // What is mapped although nobody pins it is held by a process that was killed, until the system has taken back what it
 // had: that room is not there yet. Or by a forked child, for as long as it likes: that is waited for no longer than so.
-constexpr std::int64_t k_linger_ns = 1'000'000'000;
+constexpr std::uint64_t k_linger_ns = 1'000'000'000;
 
 // Kept free ahead of need: this part of the limit, two segments at least, and never more than a quarter of what the
 // segments may take.
@@ -104,9 +105,9 @@ std::uint64_t Space::pending() const noexcept {
   return sum;
 }
 
-bool Space::may_retire(std::uint32_t slot, std::uint64_t pending) {
+bool Space::may_retire(std::uint32_t slot, std::uint64_t pending) const noexcept {
   const std::uint64_t pending_max = control_.page().limit.load() / k_pending_part_max;
-  return pending + control_.segment(slot).reserved.load() <= pending_max || let_go(slot);
+  return pending + control_.segment(slot).reserved.load() <= pending_max || !segments_.pinned(slot);
 }
 
 bool Space::find_room(std::uint64_t bytes, bool entry_needed, Room room) {
@@ -128,6 +129,8 @@ bool Space::make_room(std::uint64_t bytes, bool entry_needed) {
     finish(slot);
     if (all[slot].id.load() != 0) waiting += reserved;
     if (has_room(bytes, entry_needed)) return true;
+    // Retiring more would give no room either, for a moment.
+    if (waiting > control_.page().limit.load() / k_pending_part_max && lingers()) break;
   }
   control_.page().cramped.fetch_add(1);
   return false;
@@ -152,7 +155,8 @@ void Space::bury(const Writable& segment) {
   const std::uint64_t offset = entry.publishing_at.load();
   if (offset < entry.committed.load()) {
     const Segments::Pin pin = segments_.pin(segment.slot);
-    const auto record = pin ? read_record(pin.bytes(), pin.seed(), offset) : std::nullopt;
+    const bool ready = pin && pin.bring_in_record(offset);
+    const auto record = ready ? read_record(pin.bytes(), pin.seed(), offset) : std::nullopt;
     const Location at{segment.slot, offset};
     if (!record || !index_.slots().lead_to(record->header.fingerprint, at)) journal_.note_record(at);
   } else {
@@ -234,25 +238,14 @@ void Space::free_victim(std::uint32_t slot) {
 
 void Space::clear_slots_of(std::uint32_t slot) {
   const SegmentEntry& entry = control_.segment(slot);
-  const std::string path = paths_.segment(entry.id.load()).string();
   const std::uint64_t committed = entry.committed.load();
-  const Result<os::Mapping> mapping = [&]() -> Result<os::Mapping> {
-    const Result<os::File> file = os::File::open(path, O_RDONLY);
-    if (!file) return file.error();
-    const Result<std::uint64_t> size = file->size();
-    if (!size) return size.error();
-    if (*size < committed || committed == 0) return Error(Errc::damaged, path + " is short");
-    return os::Mapping::map(*file, committed, os::Mapping::Access::read);
-  }();
-  if (mapping) {
-    const std::uint64_t seed = segment_seed(control_.page().uuid, entry.id.load());
-    const std::uint64_t end = walk_records({mapping->data(), committed}, seed, [&](const RecordView& record) {
-      index_.slots().forget(record.header.fingerprint, {slot, record.offset});
-    });
-    if (end == committed) return;
-  } else if (mapping.error().code() != Errc::not_found) {  // a kill between unlinking and noting it
-    trouble_.note(mapping.error(), path);
+  if (committed <= sizeof(SegmentHeader)) return;
+  const Result<std::optional<Salvaged>> segment = salvage(paths_, control_, entry.id.load());
+  if (segment && *segment && (*segment)->committed >= committed) {
+    for (const FooterItem& item : (*segment)->items) index_.slots().forget(item.fingerprint, {slot, item.offset});
+    return;
   }
+  if (!segment) trouble_.note(segment.error(), paths_.segment(entry.id.load()).string());
   index_.slots().forget_segment(slot);
 }
 
@@ -268,6 +261,7 @@ void Space::finish_cleared(std::uint32_t slot) {
   SegmentEntry& entry = control_.segment(slot);
   if (entry.state.load() == SegmentState::retired) {
     entry.publishing.store(0);
+    entry.publishing_at.store(0);
     entry.state.store(SegmentState::cleared);
   }
   if (entry.state.load() != SegmentState::cleared || !let_go(slot)) return;
@@ -284,14 +278,24 @@ void Space::finish_cleared(std::uint32_t slot) {
 }
 
 bool Space::let_go(std::uint32_t slot) {
-  if (!segments_.close(slot) || segments_.pinned(slot)) return false;
-  const std::uint64_t id = control_.segment(slot).id.load();
-  if (!os::in_use(paths_.segment(id))) return true;
-  const std::int64_t now_ns = base::monotonic_ns();
-  const std::lock_guard lock(lingering_mutex_);
-  Lingering& lingering = lingering_[slot];
-  if (lingering.id != id) lingering = {id, now_ns};
-  return now_ns - lingering.since_ns >= k_linger_ns;
+  SegmentEntry& entry = control_.segment(slot);
+  std::atomic<std::uint64_t>& since_ns = entry.publishing_at;
+  if (segments_.pinned(slot) || !segments_.close(slot)) {
+    since_ns.store(0);
+    return false;
+  }
+  if (!os::in_use(paths_.segment(entry.id.load()))) return true;
+  const auto now_ns = static_cast<std::uint64_t>(base::monotonic_ns());
+  if (since_ns.load() == 0 || since_ns.load() > now_ns) since_ns.store(now_ns);
+  return now_ns - since_ns.load() >= k_linger_ns;
+}
+
+// Whether what is cleared waits for others than those who pin it.
+bool Space::lingers() const noexcept {
+  for (std::uint32_t slot = 0; slot < control_.segments().size(); ++slot) {
+    if (control_.segment(slot).state.load() == SegmentState::cleared && !segments_.pinned(slot)) return true;
+  }
+  return false;
 }
 
 void Space::finish_retired() {
@@ -366,11 +370,12 @@ Space::Granted<Writable> Space::try_lease_shared(const std::function<bool(const 
 }
 
 Space::Granted<Writable> Space::lease_single(std::uint64_t bytes) {
-  if (!could_hold(bytes)) return {std::nullopt, Put::too_large};
+  const std::uint64_t charged = base::align_up(bytes, k_page_bytes);
+  if (!could_hold(charged)) return {std::nullopt, Put::too_large};
   return patiently([&]() -> Granted<Writable> {
     const Budget budget(*this);
     if (!budget) return {};
-    return make_segment(SegmentKind::single, base::align_up(bytes, k_page_bytes), Room::made);
+    return make_segment(SegmentKind::single, charged, Room::made);
   });
 }
 

@@ -15,7 +15,6 @@
 #pragma once
 
 #include <atomic>
-#include <map>
 #include <mutex>
 #include <optional>
 #include <set>
@@ -81,7 +80,7 @@ class Space {
   // What was retired, and waits for those who map it.
   [[nodiscard]] std::uint64_t pending() const noexcept;
   // Whether retiring the segment would give its room back soon enough, so much being pending.
-  [[nodiscard]] bool may_retire(std::uint32_t slot, std::uint64_t pending);
+  [[nodiscard]] bool may_retire(std::uint32_t slot, std::uint64_t pending) const noexcept;
   // Leases the segment of that id to be emptied and freed. False if somebody appends to it, or it has gone.
   bool lease_victim(std::uint32_t slot, std::uint64_t id);
   // Gives that lease back, the segment staying as it is.
@@ -138,9 +137,6 @@ class Space {
   auto patiently(const Try& attempt);
   Granted<Writable> try_lease_shared(const std::function<bool(const SegmentEntry&)>& fits, Room room);
 
-  // Unmaps the segment here. Whether nobody has it mapped any more, as far as that is waited for.
-  [[nodiscard]] bool let_go(std::uint32_t slot);
-
   // All REQUIRE the budget lock.
   bool find_room(std::uint64_t bytes, bool entry_needed, Room room);
   bool make_room(std::uint64_t bytes, bool entry_needed);
@@ -155,6 +151,9 @@ class Space {
   void mark_retired(std::uint32_t slot);
   void finish(std::uint32_t slot);
   void finish_cleared(std::uint32_t slot);
+  // Unmaps the cleared segment here. Whether nobody has it mapped any more, as far as that is waited for.
+  [[nodiscard]] bool let_go(std::uint32_t slot);
+  [[nodiscard]] bool lingers() const noexcept;
   void finish_retired();
   void sweep_half_made();
   void clear_slots_of(std::uint32_t slot);
@@ -169,13 +168,6 @@ class Space {
   std::atomic<bool> room_is_low_{false};
   std::mutex mutex_;
   std::set<std::uint32_t> leased_;  // slots this process appends to; guarded by mutex_
-  // Since when segments, by slot, are seen to be mapped although nobody pins them.
-  struct Lingering {
-    std::uint64_t id = 0;
-    std::int64_t since_ns = 0;
-  };
-  std::mutex lingering_mutex_;
-  std::map<std::uint32_t, Lingering> lingering_;  // guarded by lingering_mutex_
 };
 
 }  // namespace larder::store

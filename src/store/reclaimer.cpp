@@ -105,7 +105,7 @@ std::vector<Reclaimer::Victim> Reclaimer::few_oldest() {
 }
 
 // By the footer and the index, which tell most records that are worth nothing from the others; of these only the heads
-// are read. Segments that are not in the page cache are read as little as possible.
+// are read, and what lies around them.
 double Reclaimer::sample(std::uint32_t slot, std::uint64_t id) {
   const Segments::Pin pin = segments_.pin(slot);
   const Result<std::optional<Salvaged>> salvaged = salvage(paths_, control_, id);

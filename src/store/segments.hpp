@@ -9,9 +9,8 @@
 //   (2) While a place is open, this process holds the shared lock on byte `slot` of its pin file, so no
 //       process frees the entry: the mapped bytes go on to count against the limit.
 //   (3) The lock was taken before the entry was seen to be alive with this id (pin, then validate).
-//   (4) The file that is mapped is marked as in use, so that os::in_use() tells also of mappings whose process was
-//   killed
-//       a moment ago and has no locks any more.
+//   (4) The file that is mapped is marked as in use, so that os::in_use() tells of mappings, too, whose process was
+//       killed a moment ago and has no locks any more.
 // A forked child has the mappings, so that its Pins stay readable, and none of the locks: (2) is its
 // parent's affair, and what it maps keeps the store from giving room back for a moment only (Space).
 //

@@ -165,9 +165,9 @@ Put Store::put(const Key& key, const Meta& meta, std::span<const Bytes> value, s
 
 Put Store::Body::end_put(const Key& key, Put put, Journal::Position noted) {
   base::raise(due, noted);
-  if (index->wants_to_grow()) space->grow_index();
   // Nothing newer came of it either: the older value must not stand for this one.
   if (put != Put::stored && put != Put::superseded) forget(key);
+  if (index->wants_to_grow()) space->grow_index();
   if (put == Put::no_room) tell_of_holders();
   return put;
 }

@@ -124,7 +124,10 @@ class Store::Mender {
     } else {
       // Which of these it had noted is not known, and does not matter.
       std::vector<JournalEntry> entries;
-      entries.reserve(found.size());
+      for (const SegmentEntry& entry : control_.segments()) {
+        const std::uint64_t id = entry.id.load();
+        if (id != 0 && !alive(entry.state.load())) entries.push_back({id, 0, JournalKind::segment, 0, 0});
+      }
       for (const auto& [slot, item] : found) {
         entries.push_back({control_.segment(slot).id.load(), item.offset, JournalKind::record, 0, 0});
       }

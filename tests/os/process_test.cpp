@@ -39,6 +39,7 @@ TEST(LockFile, ExcludesOtherLockFilesByteByByte) {
 TEST(File, MarkedInUseIsSoUntilNothingThatWasMappedOfItIsLeft) {
   const test::TemporaryDirectory directory;
   const std::filesystem::path path = directory.path() / "f";
+  if (file_system(directory.path()).value().name == "overlayfs") GTEST_SKIP() << "there a mapping is of the file below";
   EXPECT_FALSE(in_use(path)) << "there is none";
   std::optional<Mapping> mapping;
   {
