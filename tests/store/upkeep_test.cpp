@@ -149,6 +149,30 @@ TEST(Repair, ADamagedJournalIsMadeAnewAndNothingIsLostAndNothingComesBack) {
   EXPECT_EQ(process.get(Key{"removed"}), std::nullopt);
 }
 
+TEST(Repair, OfAJournalKeepsHiddenWhatIsInASegmentThatIsGivenUpButStillHeld) {
+  const Directory directory;
+  Process process(directory, k_limit);
+  process.put(Key{"removed"}, "old");
+  process.put(Key{"held"}, noise(100'000, 1));
+  const std::filesystem::path segment = segment_files(directory).front();
+  const std::filesystem::path kept = directory.path() / "kept";
+  std::filesystem::copy_file(segment, kept);
+  const Lookup held = process.store->get(Key{"held"}, 0);
+  for (int i = 0; process.get(Key{"removed"}); ++i) process.put(Key{"k", i}, noise(200'000, 1));
+  EXPECT_FALSE(process.store->remove(Key{"removed"})) << "so the journal says nothing of it";
+  const std::uint64_t used = Control::open(directory.files()).value().page().journal_used;
+  for (std::uint64_t i = 0; i < used; ++i) {
+    flip(directory.files().journal(1), k_page_bytes + i * sizeof(JournalEntry) + 3);
+  }
+  EXPECT_TRUE(repair(directory.path()).value().journal_renewed);
+  process.store.reset();
+  for (const std::filesystem::path& file : segment_files(directory)) std::filesystem::remove(file);
+  std::filesystem::rename(kept, segment);
+  reboot(directory);
+  process.open();
+  EXPECT_EQ(process.get(Key{"removed"}), std::nullopt);
+}
+
 TEST(Repair, FilesThatBelongToNothingAreDeletedAndWhatIsNotLardersIsLeft) {
   const Directory directory;
   Process process(directory, k_limit);
