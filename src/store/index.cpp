@@ -111,7 +111,7 @@ bool Index::follow(Slot& slot, std::uint64_t word, const Key& key, Hit& into, Mi
       if (miss == Miss::absent) miss = Miss::degraded;
       return false;
     case Read::nothing:
-      return false;
+      break;
   }
   return false;
 }

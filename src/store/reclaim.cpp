@@ -105,9 +105,12 @@ std::uint64_t Space::pending() const noexcept {
   return sum;
 }
 
+std::uint64_t Space::pending_max() const noexcept {
+  return control_.page().limit.load() / k_pending_part_max;
+}
+
 bool Space::may_retire(std::uint32_t slot, std::uint64_t pending) const noexcept {
-  const std::uint64_t pending_max = control_.page().limit.load() / k_pending_part_max;
-  return pending + control_.segment(slot).reserved.load() <= pending_max || !segments_.pinned(slot);
+  return pending + control_.segment(slot).reserved.load() <= pending_max() || !segments_.pinned(slot);
 }
 
 bool Space::find_room(std::uint64_t bytes, bool entry_needed, Room room) {
@@ -130,7 +133,7 @@ bool Space::make_room(std::uint64_t bytes, bool entry_needed) {
     if (all[slot].id.load() != 0) waiting += reserved;
     if (has_room(bytes, entry_needed)) return true;
     // Retiring more would give no room either, for a moment.
-    if (waiting > control_.page().limit.load() / k_pending_part_max && lingers()) break;
+    if (waiting > pending_max() && lingers()) break;
   }
   control_.page().cramped.fetch_add(1);
   return false;
@@ -155,8 +158,7 @@ void Space::bury(const Writable& segment) {
   const std::uint64_t offset = entry.publishing_at.load();
   if (offset < entry.committed.load()) {
     const Segments::Pin pin = segments_.pin(segment.slot);
-    const bool ready = pin && pin.bring_in_record(offset);
-    const auto record = ready ? read_record(pin.bytes(), pin.seed(), offset) : std::nullopt;
+    const auto record = pin ? pin.record(offset) : std::nullopt;
     const Location at{segment.slot, offset};
     if (!record || !index_.slots().lead_to(record->header.fingerprint, at)) journal_.note_record(at);
   } else {

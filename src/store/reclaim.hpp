@@ -137,6 +137,8 @@ class Space {
   auto patiently(const Try& attempt);
   Granted<Writable> try_lease_shared(const std::function<bool(const SegmentEntry&)>& fits, Room room);
 
+  [[nodiscard]] std::uint64_t pending_max() const noexcept;
+
   // All REQUIRE the budget lock.
   bool find_room(std::uint64_t bytes, bool entry_needed, Room room);
   bool make_room(std::uint64_t bytes, bool entry_needed);

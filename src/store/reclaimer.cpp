@@ -36,10 +36,6 @@ double saved_by(const RecordView& record, std::uint64_t word) {
   return static_cast<double>(std::max<std::uint64_t>(record.cost_ns, 1)) * static_cast<double>(slot_hits(word));
 }
 
-std::optional<RecordView> read_head(const Segments::Pin& pin, std::uint64_t offset) {
-  return pin.bring_in_record(offset) ? read_record(pin.bytes(), pin.seed(), offset) : std::nullopt;
-}
-
 }  // namespace
 
 class Reclaimer::Turn {
@@ -119,7 +115,7 @@ double Reclaimer::sample(std::uint32_t slot, std::uint64_t id) {
     bytes += (i + 1 < items.size() ? items[i + 1].offset : (*salvaged)->committed) - item.offset;
     const Slots::Lead lead = index_.slots().published(item.fingerprint, {slot, item.offset});
     if (slot_hits(lead.word) == 0 || item.expires_ms <= now_ms) continue;
-    const std::optional<RecordView> record = read_head(pin, item.offset);
+    const std::optional<RecordView> record = pin.record(item.offset);
     if (record && index_.fresh(*record)) saved += saved_by(*record, lead.word);
   }
   return bytes == 0 ? 0 : saved / static_cast<double>(bytes);
@@ -160,7 +156,7 @@ bool Reclaimer::reclaim_one() {
 // used again to stay for long.
 void Reclaimer::keep_where_it_is(const Victim& victim) {
   if (const Segments::Pin pin = segments_.pin(victim.slot)) {
-    if (const std::optional<RecordView> record = read_head(pin, sizeof(SegmentHeader))) {
+    if (const std::optional<RecordView> record = pin.record(sizeof(SegmentHeader))) {
       const Slots::Lead lead = index_.slots().published(record->header.fingerprint, {victim.slot, record->offset});
       if (lead.slot != nullptr) Slots::replace(*lead.slot, lead.word, halve_hits);
     }
@@ -173,7 +169,7 @@ Reclaimer::Contents Reclaimer::read(const Segments::Pin& pin, std::uint32_t slot
   Contents contents;
   const Bytes bytes = pin.bytes();
   const bool single = control_.segment(slot).kind.load() == SegmentKind::single;
-  if (single) static_cast<void>(read_head(pin, sizeof(SegmentHeader)));
+  if (single) static_cast<void>(pin.record(sizeof(SegmentHeader)));
   for (std::uint64_t at = 0; at < bytes.size() && !single; at += k_populate_step) {
     const Bytes step = bytes.subspan(at, std::min<std::uint64_t>(k_populate_step, bytes.size() - at));
     if (const Result<void> ready = pin.populate(step); !ready) {

@@ -21,37 +21,57 @@ void Segments::Pin::set(Mark mark, std::uint64_t offset) const noexcept {
   words[bit / 64].fetch_or(std::uint64_t{1} << (bit % 64), std::memory_order_relaxed);
 }
 
+namespace {
+
+using Words = std::vector<std::atomic<std::uint64_t>>;
+
+// Calls visit(word, mask) for the words in which the bits from `first` to `last` are.
+template <class Visit>
+void each_word(Words& words, std::uint64_t first, std::uint64_t last, const Visit& visit) {
+  for (std::uint64_t word = first / 64; word <= last / 64; ++word) {
+    std::uint64_t mask = ~std::uint64_t{0};
+    if (word == first / 64) mask &= ~std::uint64_t{0} << (first % 64);
+    if (word == last / 64) mask &= ~std::uint64_t{0} >> (63 - last % 64);
+    visit(words[word], mask);
+  }
+}
+
+}  // namespace
+
+Result<void> Segments::Pin::bring_in(Bytes part) const {
+  if (part.empty()) return {};
+  const auto offset = static_cast<std::uint64_t>(part.data() - bytes().data());
+  const std::uint64_t end = offset + part.size();
+  bool is_in = true;
+  each_word(place_->pages, offset / k_page_bytes, (end - 1) / k_page_bytes, [&](const auto& word, std::uint64_t mask) {
+    is_in = is_in && (word.load(std::memory_order_relaxed) & mask) == mask;
+  });
+  if (is_in) return {};
+  // What lies around it is often asked for, too.
+  const std::uint64_t from = offset / k_view_bytes_min * k_view_bytes_min;
+  const std::uint64_t to = std::min(base::align_up(end, k_view_bytes_min), committed_);
+  if (Result<void> ready = populate(bytes().subspan(from, to - from)); !ready) return ready;
+  each_word(place_->pages, from / k_page_bytes, (to - 1) / k_page_bytes,
+            [](auto& word, std::uint64_t mask) { word.fetch_or(mask, std::memory_order_relaxed); });
+  return {};
+}
+
 Result<void> Segments::Pin::bring_in_record(std::uint64_t offset) const {
   const Bytes all = bytes();
   if (offset + sizeof(RecordHeader) > all.size()) return {};  // there is none
-  if (Result<void> ready = bring_in(offset, sizeof(RecordHeader)); !ready) return ready;
+  if (Result<void> ready = bring_in(all.subspan(offset, sizeof(RecordHeader))); !ready) return ready;
   RecordHeader header{};
   std::memcpy(&header, all.data() + offset, sizeof header);
   const std::uint64_t value_bytes = header.value_bytes <= k_view_bytes_min ? k_record_align + header.value_bytes : 0;
-  if (Result<void> ready = bring_in(offset, sizeof header + header.body_bytes + value_bytes); !ready) return ready;
+  const std::uint64_t record_bytes = sizeof header + header.body_bytes + value_bytes;
+  const Bytes record = all.subspan(offset, std::min<std::uint64_t>(record_bytes, all.size() - offset));
+  if (Result<void> ready = bring_in(record); !ready) return ready;
   if ((header.flags & k_flag_table_trails) == 0) return {};
-  const std::uint64_t table_bytes = std::min(all.size(), chunk_count(header.value_bytes) * 8 + k_record_align);
-  return bring_in(all.size() - table_bytes, table_bytes);
+  return bring_in(all.last(std::min(all.size(), chunk_count(header.value_bytes) * 8 + k_record_align)));
 }
 
-Result<void> Segments::Pin::bring_in(std::uint64_t offset, std::uint64_t bytes) const {
-  std::vector<std::atomic<std::uint64_t>>& pages = place_->pages;
-  const std::uint64_t end = std::min(offset + bytes, committed_);
-  const auto is_in = [&pages](std::uint64_t page) {
-    return (pages[page / 64].load(std::memory_order_relaxed) >> (page % 64) & 1) != 0;
-  };
-  std::uint64_t page = offset / k_page_bytes;
-  while (page * k_page_bytes < end && is_in(page)) ++page;
-  if (page * k_page_bytes >= end) return {};
-  // Some pages around it as well: what lies there is often asked for, too.
-  const std::uint64_t from = page * k_page_bytes / k_view_bytes_min * k_view_bytes_min;
-  const std::uint64_t to = std::min(base::align_up(end, k_view_bytes_min), committed_);
-  const Bytes part = this->bytes().subspan(from, to - from);
-  if (Result<void> ready = populate(part); !ready) return ready;
-  for (page = from / k_page_bytes; page * k_page_bytes < to; ++page) {
-    pages[page / 64].fetch_or(std::uint64_t{1} << (page % 64), std::memory_order_relaxed);
-  }
-  return {};
+std::optional<RecordView> Segments::Pin::record(std::uint64_t offset) const {
+  return bring_in_record(offset) ? read_record(bytes(), seed(), offset) : std::nullopt;
 }
 
 std::shared_ptr<const void> Segments::Pin::share() && {

@@ -88,13 +88,11 @@ Lookup Store::Body::answer(Index::Hit&& hit) {
     found.owner = std::shared_ptr<const void>(std::move(block), aligned);
     whole = valid_value(record, found.value);
   } else {
-    // Once a process: populating 1 MiB that is there already takes 40 us.
-    if (record.value.size() <= k_populate_bytes_max && !hit.pin.has(Segments::Mark::populated, record.offset)) {
-      if (const Result<void> ready = hit.pin.populate(record.value); !ready) {
+    if (record.value.size() <= k_populate_bytes_max) {
+      if (const Result<void> ready = hit.pin.bring_in(record.value); !ready) {
         trouble.note(ready.error(), hit.pin.path());
         return {std::nullopt, Miss::damaged};
       }
-      hit.pin.set(Segments::Mark::populated, record.offset);
     }
     const Result<bool> verified = verify_view(hit);
     if (!verified) {

@@ -13,6 +13,7 @@
 
 #include <larder/larder.hpp>
 
+#include "support/sanitizers.hpp"
 #include "support/temporary_directory.hpp"
 
 namespace larder {
@@ -433,9 +434,7 @@ TEST_F(CacheTest, AStoreIsUsedByThoseItWasMadeForAndTheOthersAreToldHowToOpenIt)
 }
 
 TEST_F(CacheTest, AForkedChildGoesOnWithTheSharedStore) {
-#if defined(__SANITIZE_THREAD__)
-  GTEST_SKIP() << "the thread sanitizer starts no threads in a child of several";
-#endif
+  if (test::k_thread_sanitizer) GTEST_SKIP() << test::k_no_threads_in_child;
   const Options options{.directory = directory() / "store", .shared = our_group(), .write = WriteMode::through};
   Cache cache = Cache::open(options).value();
   const pid_t child = ::fork();
@@ -519,9 +518,7 @@ TEST_F(CacheTest, AUserTypeJoinsByOneSpecialization) {
 }
 
 TEST_F(CacheTest, AForkedChildOpensAnewAndTheParentGoesOn) {
-#if defined(__SANITIZE_THREAD__)
-  GTEST_SKIP() << "the thread sanitizer starts no threads in a child of several";
-#endif
+  if (test::k_thread_sanitizer) GTEST_SKIP() << test::k_no_threads_in_child;
   Cache cache = open();
   cache.put(Key{"before"}, 1);
   cache.flush();

@@ -8,6 +8,7 @@
 
 #include "codec/sample_values.hpp"
 #include "store/store.hpp"
+#include "support/sanitizers.hpp"
 #include "support/temporary_directory.hpp"
 
 namespace larder {
@@ -168,9 +169,7 @@ TEST_F(CompressionTest, WithoutAStoreNothingIsCompressed) {
 }
 
 TEST_F(CompressionTest, AnotherProcessReadsIt) {
-#if defined(__SANITIZE_THREAD__)
-  GTEST_SKIP() << "the thread sanitizer starts no threads in a child of several";
-#endif
+  if (test::k_thread_sanitizer) GTEST_SKIP() << test::k_no_threads_in_child;
   Cache cache = open(Compression::zstd);
   cache.put(Key{"v"}, text(100'000));
   cache.flush();

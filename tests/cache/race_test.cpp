@@ -19,6 +19,7 @@
 #include <larder/larder.hpp>
 
 #include "os/os.hpp"
+#include "support/sanitizers.hpp"
 #include "support/temporary_directory.hpp"
 
 namespace larder {
@@ -245,9 +246,9 @@ TEST_F(Race, AStoreThatIsClearedDuringAComputationDoesNotKeepItsResult) {
 }
 
 TEST_F(Race, AChildForkedWhileThreadsWaitForComputationsDoesNotInheritTheirLocks) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  GTEST_SKIP() << "the sanitizers' allocators do not survive a fork of several threads";
-#endif
+  if (test::k_address_sanitizer || test::k_thread_sanitizer) {
+    GTEST_SKIP() << "the sanitizers' allocators do not survive a fork of several threads";
+  }
   Cache cache = open(WriteMode::back);
   std::vector<std::jthread> threads;
   for (int t = 0; t < 4; ++t) {

@@ -12,6 +12,7 @@
 #include <larder/larder.hpp>
 
 #include "os/os.hpp"
+#include "support/sanitizers.hpp"
 #include "support/temporary_directory.hpp"
 
 namespace larder {
@@ -288,9 +289,7 @@ TEST_F(StreamTest, AnyTypeIsWrittenByItsEncodedFormWithAFrontThatIsKnownAtTheEnd
 }
 
 TEST_F(StreamTest, AForkedChildReadsOnAndLeavesTheParentsWriterAlone) {
-#if defined(__SANITIZE_THREAD__)
-  GTEST_SKIP() << "the thread sanitizer starts no threads in a child of several";
-#endif
+  if (test::k_thread_sanitizer) GTEST_SKIP() << test::k_no_threads_in_child;
   Cache cache = open();
   const Blob value = noise(5 * k_mib, 1);
   write(cache.writer(Key{"k"}), value);

@@ -205,13 +205,11 @@ TEST(Journal, AClearHoldsIfThePowerBringsTheSegmentsBack) {
   const Directory directory;
   Process process(directory);
   ASSERT_EQ(process.put(Key{"k"}, "v"), Put::stored);
-  const std::filesystem::path segment = segment_files(directory).front();
-  const std::filesystem::path kept = directory.path() / "kept";
-  std::filesystem::copy_file(segment, kept);
+  const KeptSegment segment(directory);
   process.store->clear();
   ASSERT_EQ(process.put(Key{"after"}, "v"), Put::stored);
   process.store.reset();
-  std::filesystem::rename(kept, segment);
+  segment.bring_back();
   reboot(directory);
   process.open();
   EXPECT_EQ(process.get(Key{"k"}), std::nullopt);
@@ -223,9 +221,7 @@ TEST(Journal, WhatWasPutOverAReclaimedRecordHoldsIfThePowerBringsItsSegmentBack)
   Process process(directory, 16 * k_mib);
   ASSERT_EQ(process.put(Key{"put over"}, "old"), Put::stored);
   ASSERT_EQ(process.put(Key{"removed"}, "old"), Put::stored);
-  const std::filesystem::path segment = segment_files(directory).front();
-  const std::filesystem::path kept = directory.path() / "kept";
-  std::filesystem::copy_file(segment, kept);
+  const KeptSegment segment(directory);
   for (int i = 0; process.get(Key{"put over"}); ++i) {
     ASSERT_EQ(process.put(Key{"k", i}, noise(200'000, 1)), Put::stored);
   }
@@ -235,8 +231,7 @@ TEST(Journal, WhatWasPutOverAReclaimedRecordHoldsIfThePowerBringsItsSegmentBack)
   EXPECT_EQ(page_of(Control::open(directory.files()).value()).journal_synced,
             page_of(Control::open(directory.files()).value()).journal_count);
   process.store.reset();
-  for (const std::filesystem::path& file : segment_files(directory)) std::filesystem::remove(file);
-  std::filesystem::rename(kept, segment);
+  segment.bring_back_alone();
   reboot(directory);
   process.open();
   EXPECT_EQ(process.get(Key{"put over"}), std::nullopt);
@@ -385,9 +380,7 @@ TEST(Journal, MaintenanceKeepsWhatHidesASegmentThatIsGivenUpButStillHeld) {
   const Control control = Control::open(directory.files()).value();
   ASSERT_EQ(process.put(Key{"removed"}, "old"), Put::stored);
   ASSERT_EQ(process.put(Key{"held"}, noise(100'000, 1)), Put::stored);
-  const std::filesystem::path segment = segment_files(directory).front();
-  const std::filesystem::path kept = directory.path() / "kept";
-  std::filesystem::copy_file(segment, kept);
+  const KeptSegment segment(directory);
   const Lookup held = process.store->get(Key{"held"}, 0);
   for (int i = 0; process.get(Key{"removed"}); ++i) {
     ASSERT_EQ(process.put(Key{"k", i}, noise(200'000, 1)), Put::stored);
@@ -399,10 +392,9 @@ TEST(Journal, MaintenanceKeepsWhatHidesASegmentThatIsGivenUpButStillHeld) {
   process.store->maintain();
   EXPECT_GT(page_of(control).journal_number, number) << "it was replaced, although the segment waits";
   EXPECT_LT(page_of(control).journal_used, room / 4);
-  EXPECT_TRUE(std::filesystem::exists(segment)) << "somebody holds it";
+  EXPECT_TRUE(std::filesystem::exists(segment.file())) << "somebody holds it";
   process.store.reset();
-  for (const std::filesystem::path& file : segment_files(directory)) std::filesystem::remove(file);
-  std::filesystem::rename(kept, segment);
+  segment.bring_back_alone();
   reboot(directory);
   process.open();
   EXPECT_EQ(process.get(Key{"removed"}), std::nullopt);

@@ -241,20 +241,18 @@ TEST(Rebuild, ASegmentThatCouldNotBeReadStaysGoneIfThePowerBringsItBack) {
   Process process(directory);
   ASSERT_EQ(process.put(Key{"k"}, "v"), Put::stored);
   process.store.reset();
-  const std::filesystem::path segment = segment_files(directory).front();
-  const std::filesystem::path kept = directory.path() / "kept";
-  std::filesystem::copy_file(segment, kept);
+  const KeptSegment segment(directory);
   reboot(directory);
   {
     Twin twin;
     twin.refuse = [&](os::Call call, const std::string& path) {
-      return call == os::Call::open && path == segment ? EIO : 0;
+      return call == os::Call::open && path == segment.file() ? EIO : 0;
     };
     process.open();
   }
   EXPECT_FALSE(process.store->remove(Key{"k"})) << "nobody knows of it";
   process.store.reset();
-  std::filesystem::rename(kept, segment);
+  segment.bring_back();
   reboot(directory);
   process.open();
   EXPECT_EQ(process.get(Key{"k"}), std::nullopt);
@@ -284,9 +282,7 @@ TEST(Rebuild, KnowsWhichSegmentsAreGoneForGoodBeforeItForgetsWhatHidTheirRecords
   const Directory directory;
   Process process(directory);
   ASSERT_EQ(process.put(Key{"k"}, "v"), Put::stored);
-  const std::filesystem::path segment = segment_files(directory).front();
-  const std::filesystem::path kept = directory.path() / "kept";
-  std::filesystem::copy_file(segment, kept);
+  const KeptSegment segment(directory);
   process.store->clear();
   process.store.reset();
   reboot(directory);
@@ -300,7 +296,7 @@ TEST(Rebuild, KnowsWhichSegmentsAreGoneForGoodBeforeItForgetsWhatHidTheirRecords
     twin.at = [&](std::string_view point) {
       if (point != "store.journal.made" || synced) return;
       // The power goes when the new journal is in force.
-      std::filesystem::rename(kept, segment);
+      segment.bring_back();
     };
     process.open();
   }

@@ -124,6 +124,27 @@ inline std::vector<std::filesystem::path> segment_files(const Directory& directo
   return files;
 }
 
+// A copy of the first segment's file as it is now, which the power can bring back whatever becomes of the file.
+class KeptSegment {
+ public:
+  explicit KeptSegment(const Directory& directory)
+      : directory_(directory), file_(segment_files(directory).front()), kept_(directory.path() / "kept") {
+    std::filesystem::copy_file(file_, kept_);
+  }
+  [[nodiscard]] const std::filesystem::path& file() const { return file_; }
+  void bring_back() const { std::filesystem::rename(kept_, file_); }
+  // And takes all others.
+  void bring_back_alone() const {
+    for (const std::filesystem::path& file : segment_files(directory_)) std::filesystem::remove(file);
+    bring_back();
+  }
+
+ private:
+  const Directory& directory_;
+  const std::filesystem::path file_;
+  const std::filesystem::path kept_;
+};
+
 // Refuses calls, or does something at a named point.
 class Twin : public os::Hooks {
  public:

@@ -154,9 +154,7 @@ TEST(Repair, OfAJournalKeepsHiddenWhatIsInASegmentThatIsGivenUpButStillHeld) {
   Process process(directory, k_limit);
   process.put(Key{"removed"}, "old");
   process.put(Key{"held"}, noise(100'000, 1));
-  const std::filesystem::path segment = segment_files(directory).front();
-  const std::filesystem::path kept = directory.path() / "kept";
-  std::filesystem::copy_file(segment, kept);
+  const KeptSegment segment(directory);
   const Lookup held = process.store->get(Key{"held"}, 0);
   for (int i = 0; process.get(Key{"removed"}); ++i) process.put(Key{"k", i}, noise(200'000, 1));
   EXPECT_FALSE(process.store->remove(Key{"removed"})) << "so the journal says nothing of it";
@@ -166,8 +164,7 @@ TEST(Repair, OfAJournalKeepsHiddenWhatIsInASegmentThatIsGivenUpButStillHeld) {
   }
   EXPECT_TRUE(repair(directory.path()).value().journal_renewed);
   process.store.reset();
-  for (const std::filesystem::path& file : segment_files(directory)) std::filesystem::remove(file);
-  std::filesystem::rename(kept, segment);
+  segment.bring_back_alone();
   reboot(directory);
   process.open();
   EXPECT_EQ(process.get(Key{"removed"}), std::nullopt);
