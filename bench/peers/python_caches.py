@@ -108,6 +108,9 @@ def main(words):
     operations, first, pause_us = int(words[6]), int(words[7]), int(words[9])
     cache = system(words[2])
     if operation == FILL:
+        # joblib keeps the function's code beside its first result; processes that begin at once in an empty directory
+        # remove it under each other, and fail.
+        cache.put(-1, b"")
         tail = os.urandom(max(value_bytes - 8, 0))
         for i in range(records):
             cache.put(i, (value_word(i) + tail)[:value_bytes])
