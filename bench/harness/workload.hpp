@@ -75,12 +75,18 @@ struct Lookup {
   std::uint64_t number;
 };
 
-[[nodiscard]] inline std::vector<Lookup> uniform_lookups(std::uint64_t records, std::uint64_t count) {
+// Whether all records are asked for alike, or few of them most of the time (Zipf, exponent 0.99).
+enum class Spread { uniform, zipf };
+
+[[nodiscard]] inline std::vector<Lookup> make_lookups(Spread spread, std::uint64_t records, std::uint64_t count) {
   Random random(7);
+  const bool zipf = spread == Spread::zipf;
+  const Zipf rank(zipf ? records : 0, 0.99);
+  const std::vector<std::uint32_t> ranked = permutation(zipf ? records : 0, random);
   std::vector<Lookup> result;
   result.reserve(count);
   for (std::uint64_t i = 0; i < count; ++i) {
-    const std::uint64_t number = random.below(records);
+    const std::uint64_t number = zipf ? ranked[rank(random)] : random.below(records);
     result.push_back({Key(number), number});
   }
   return result;

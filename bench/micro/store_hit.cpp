@@ -43,7 +43,8 @@ void store_hit(Bench& bench, const SizeClass& size) {
     const std::filesystem::path directory = scratch.path() / P::k_name;
     Setup setup{size.bytes, size.records};
     if constexpr (std::is_same_v<P, Files>) setup.records = std::min(setup.records, Files::k_records_max);
-    const auto lookups = std::make_shared<const std::vector<Lookup>>(uniform_lookups(setup.records, size.lookups));
+    const auto lookups =
+        std::make_shared<const std::vector<Lookup>>(make_lookups(Spread::uniform, setup.records, size.lookups));
     Child(fill_role(P::k_name, directory, setup)).join();
     const auto peer = std::make_shared<P>(directory, setup);
     for (std::uint64_t i = 0; i < setup.records; ++i) look(*peer, How::copy, {Key(i), i}, size.bytes);

@@ -105,7 +105,7 @@ def main(words):
     if words[1] == "describe":
         return describe(system)
     operation, value_bytes, records = int(words[1]), int(words[3]), int(words[4])
-    operations, first, pause_us = int(words[6]), int(words[7]), int(words[9])
+    operations, first, pause_us = int(words[6]), int(words[7]), int(words[10])
     cache = system(words[2])
     if operation == FILL:
         # joblib keeps the function's code beside its first result; processes that begin at once in an empty directory
@@ -116,7 +116,7 @@ def main(words):
             cache.put(i, (value_word(i) + tail)[:value_bytes])
         return cache.close()
     if operation == PUT:
-        with open(words[10], "rb") as file:
+        with open(words[11], "rb") as file:
             tail = file.read()[8:]
         prepare = lambda i: (first + i, (value_word(first + i) + tail)[:value_bytes])
         operate = lambda argument: cache.put(*argument)
@@ -133,7 +133,7 @@ def main(words):
     print("ready", flush=True)
     sys.stdin.readline()
     start, end, samples = sample(operations, pause_us, prepare, operate)
-    with open(words[11], "wb") as file:
+    with open(words[12], "wb") as file:
         samples.tofile(file)
     print(start, end, flush=True)
     cache.close()

@@ -9,7 +9,8 @@ constexpr const char* k_help =
     R"(larder_bench_store: larder and its peers on disk, measured in one run, interleaved
 
   --only TEXT        run experiments whose name contains TEXT: get/{100B,1KiB,16KiB,1MiB,64MiB,1GiB}/{1,8} process...,
-                     put/{same}/{1,8} process..., put/1KiB/8 processes, paced, reopen/{1GiB,10GiB}/{closed,...}
+                     put/{same}/{1,8} process..., get/1KiB/1 process, zipf,
+                     put/1KiB/8 processes, paced, reopen/{1GiB,10GiB}/{closed,...}
   --repetitions N    readings of each contender (default 3); of large values fewer are taken
   --dir DIR          where the stores are made and removed again (default /var/tmp); needs 48 GiB
   --json FILE        write everything that was measured to FILE

@@ -1,8 +1,8 @@
 // Puts and gets, one after the other in each process, by one process and by eight at once.
 //
-// put: fresh keys into a store that was just made, opened before the clock starts. get: uniform lookups in a store that
-// another process filled and closed; each process has read everything once. Each turn is done by new processes. The
-// clock is read around every operation; samples of all processes are thrown together.
+// put: fresh keys into a store that was just made, opened before the clock starts. get: lookups in a store that another
+// process filled and closed, uniform unless the row says zipf; each process has read everything once. Each turn is done
+// by new processes. The clock is read around every operation; samples of all processes are thrown together.
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -73,10 +73,12 @@ struct Row {
   Size size;
   unsigned processes;
   std::uint64_t pause_us = 0;
+  Spread spread = Spread::uniform;
 
   [[nodiscard]] std::string name() const {
     return std::string(operation == Operation::put ? "put/" : "get/") + std::string(size.values.name) + "/" +
-           (processes == 1 ? "1 process" : std::to_string(processes) + " processes") + (pause_us != 0 ? ", paced" : "");
+           (processes == 1 ? "1 process" : std::to_string(processes) + " processes") +
+           (pause_us != 0 ? ", paced" : "") + (spread == Spread::zipf ? ", zipf" : "");
   }
   // What each process does.
   [[nodiscard]] std::uint64_t operations(const System& system) const {
@@ -96,6 +98,7 @@ std::string why_not(const Row& row, const System& system) {
   if (!system.missing.empty()) return system.missing;
   if (row.size.rounds.counted == 0) return "left out by --quick";
   if (!put && !system.no_gets.empty()) return system.no_gets;
+  if (row.spread == Spread::zipf && system.python) return "the script asks uniformly only";
   if (put && system.only_paced && row.pause_us == 0) return "its queue would overflow; see put/1KiB/8 processes, paced";
   if (row.size.values.bytes > system.value_bytes_max) return "values have at most 1,000,000,000 bytes";
   if (put && system.one_writer && row.processes > 1) return "only one process can open the store to write";
@@ -189,6 +192,7 @@ class Measurement {
       Work work{system.name, Operation::get, directory, setup};
       work.setup.purpose = Purpose::read;
       work.how = access.how;
+      work.spread = row.spread;
       work.samples = scratch_.path() / "samples";
       contenders.push_back({access.label, system.ours, [row, &system, work, per_byte] {
                               return readings(measure(system, works_of(row, system, work)), per_byte);
@@ -212,7 +216,10 @@ void operations(Bench& bench, const std::vector<System>& systems) {
     }
     // Eight that never pause wait for two processors most of the time: what they wait for each other shows only
     // between pauses.
-    if (size.values.name == "1KiB") rows.push_back({Operation::put, size, k_many, 500});
+    if (size.values.name == "1KiB") {
+      rows.push_back({Operation::put, size, k_many, 500});
+      rows.push_back({Operation::get, size, 1, 0, Spread::zipf});
+    }
     std::erase_if(rows, [&](const Row& row) { return !bench.wants(row.name()); });
     if (rows.empty()) continue;
     Measurement measurement(bench, systems, size);

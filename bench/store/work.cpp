@@ -84,7 +84,7 @@ void put(P& peer, const Work& work) {
 
 template <class P>
 void get(P& peer, const Work& work) {
-  const std::vector<Lookup> lookups = uniform_lookups(work.setup.records, work.operations);
+  const std::vector<Lookup> lookups = make_lookups(work.spread, work.setup.records, work.operations);
   for (std::uint64_t i = 0; i < work.setup.records; ++i) look(peer, work.how, {Key(i), i}, work.setup.value_bytes);
   sample(
       work, [](std::uint64_t) {}, [&](std::uint64_t i) { look(peer, work.how, lookups[i], work.setup.value_bytes); });
@@ -130,6 +130,7 @@ std::vector<std::string> Work::words() const {
           std::to_string(operations),
           std::to_string(first),
           std::to_string(static_cast<int>(how)),
+          std::to_string(static_cast<int>(spread)),
           std::to_string(pause_us),
           source.string(),
           samples.string()};
@@ -143,9 +144,10 @@ Work Work::from_words(const std::vector<std::string>& words) {
           std::stoull(words.at(6)),
           std::stoull(words.at(7)),
           static_cast<How>(std::stoi(words.at(8))),
-          std::stoull(words.at(9)),
-          words.at(10),
-          words.at(11)};
+          static_cast<Spread>(std::stoi(words.at(9))),
+          std::stoull(words.at(10)),
+          words.at(11),
+          words.at(12)};
 }
 
 Measured measure(const System& system, const std::vector<Work>& works) {

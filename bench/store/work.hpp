@@ -27,6 +27,7 @@ struct Work {
   std::uint64_t operations = 0;
   std::uint64_t first = 0;             // put: the number of the first key
   How how = How::view;                 // get
+  Spread spread = Spread::uniform;     // get
   std::uint64_t pause_us = 0;          // between two operations, asleep
   std::filesystem::path source = {};   // a file of value_bytes; its first word is replaced by value_word(number)
   std::filesystem::path samples = {};  // where to leave nanoseconds an operation, 8 bytes each

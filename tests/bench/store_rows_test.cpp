@@ -79,6 +79,7 @@ TEST_F(StoreRows, EverySystemHasARowForEverySizeAndNumberOfProcessesOrSaysWhyNot
   }
   for (const System& system : k_systems) {
     expect_row("put/1KiB/8 processes, paced", system.name, system.name, k_metrics);
+    expect_row("get/1KiB/1 process, zipf", system.name, system.gets, k_metrics);
   }
 }
 
