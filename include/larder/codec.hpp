@@ -91,7 +91,8 @@ class LARDER_API Decoder {
   void align(std::size_t alignment);
 
   [[nodiscard]] std::uint64_t remaining() const noexcept { return bytes_.size() - position_; }
-  [[nodiscard]] const std::shared_ptr<const void>& owner() const noexcept { return owner_; }
+  [[nodiscard]] const std::shared_ptr<const void>& owner() const& noexcept { return owner_; }
+  [[nodiscard]] std::shared_ptr<const void> owner() && noexcept { return std::move(owner_); }
   // Throws Error(damaged), saying `what` is wrong.
   [[noreturn]] void fail(const char* what) const;
 
@@ -177,15 +178,17 @@ inline constexpr Type k_type = {
     borrows<T>() || std::is_same_v<T, Array>,
     [](const void* value, Encoder& out) { Codec<T>::encode(*static_cast<const T*>(value), out); },
     [](Bytes bytes, std::shared_ptr<const void> owner) -> Value {
-      Decoder in(bytes, owner);
+      Decoder in(bytes, std::move(owner));
       // The decoded object and whatever it points into live and die together.
       struct Held {
         std::shared_ptr<const void> owner;
         T value;
       };
-      auto held = std::make_shared<const Held>(Held{borrows<T>() ? std::move(owner) : nullptr, Codec<T>::decode(in)});
+      auto held = std::make_shared<Held>(Held{nullptr, Codec<T>::decode(in)});
       if (in.remaining() != 0) in.fail("bytes are left over after the value");
-      return Value(held, &held->value);
+      if constexpr (borrows<T>()) held->owner = std::move(in).owner();
+      const T* const value = &held->value;
+      return Value(std::move(held), value);
     },
     [](const void* value) { return larder::weight(*static_cast<const T*>(value)); },
 };

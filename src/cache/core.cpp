@@ -126,9 +126,9 @@ bool Core::has_old_stamps(const Value& value) const {
   return stamps != nullptr && !tags().current(*stamps);
 }
 
-Value Core::with_tags(const Value& value, store::Stamps stamps) {
+Value Core::with_tags(Value value, store::Stamps stamps) {
   if (!stamps.tags.empty()) tagged_.store(true);
-  return stamped(value, std::move(stamps));
+  return stamped(std::move(value), std::move(stamps));
 }
 
 bool Core::usable(const Pending& pending, std::int64_t now_ms, Counter& miss) const {
@@ -148,16 +148,14 @@ Answer Core::search_below(const Key& key, const Type& type, std::uint64_t stamp,
     if (degraded_) miss = Counter::miss_degraded;
     return {};
   }
-  store_->prefetch(key);
-  const std::int64_t now_ms = base::wall_ms();
   if (const auto pending = write_back_->find(key, stamp)) {
-    if (!usable(*pending, now_ms, miss)) return {};
+    if (!usable(*pending, base::wall_ms(), miss)) return {};
     const std::chrono::nanoseconds cost(pending->meta.cost_ns);
     Value value = is_same(*pending->type, type) ? pending->value
                                                 : converted(key, pending->value, *pending->type, type, counters_);
     return {std::move(value), Tier::memory, cost, cost};
   }
-  store::Lookup lookup = store_->get(key, now_ms);
+  store::Lookup lookup = store_->get(key);
   if (lookup.found) {
     if (lookup.found->meta.type != type.name()) throw_mismatch(key, lookup.found->meta.type, type.name());
     try {
@@ -185,7 +183,8 @@ Answer Core::search_below(const Key& key, const Type& type, std::uint64_t stamp,
 Answer Core::promote(const Key& key, const Type& type, std::uint64_t stamp, std::int64_t since_ns,
                      store::Found&& found) {
   const std::uint64_t bytes = found.value.size();
-  const std::weak_ptr<const void> owner = found.owner;
+  std::weak_ptr<const void> owner;
+  if (memory_) owner = found.owner;
   Value value = with_tags(type.decode(found.value, std::move(found.owner)), std::move(found.meta.stamps));
   // A value that still needs the stored bytes is a view of them. A large one pins its segment: the page
   // cache is its memory tier, and memory must not keep it pinned. Everything else is an object like any, a view of
@@ -243,7 +242,7 @@ std::optional<Core::Readable> Core::read(const Key& key) {
     if (degraded_) miss = Counter::miss_degraded;
   } else if (const auto pending = write_back_->find(key, stamp)) {
     if (usable(*pending, base::wall_ms(), miss)) found = encoded(pending->value, *pending->type, pending->meta.cost_ns);
-  } else if (store::StoredValue::Lookup stored = store::StoredValue::find(*store_, key, base::wall_ms());
+  } else if (store::StoredValue::Lookup stored = store::StoredValue::find(*store_, key);
              stored.value && stored.value->range(0, 1)) {
     const std::chrono::nanoseconds cost(stored.value->meta().cost_ns);
     count_answer({nullptr, Tier::store, cost, cost});

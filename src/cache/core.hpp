@@ -150,7 +150,7 @@ class Core {
   }
   [[nodiscard]] bool has_old_stamps(const Value& value) const;
   // The value as an entry with these tags is kept.
-  Value with_tags(const Value& value, store::Stamps stamps);
+  Value with_tags(Value value, store::Stamps stamps);
   [[nodiscard]] store::TagTable tags() const noexcept {
     return store_ ? store_->tags() : store::TagTable(local_tags_->generations, local_tags_->clock);
   }

@@ -66,7 +66,7 @@ std::optional<EntryInfo> Core::entry(const Key& key) {
     if (now_ms >= pending->meta.expires_ms || outdated(pending->value)) return std::nullopt;
     return info_of(*pending);
   }
-  const std::optional<store::Listed> listed = store_->find(key, now_ms);
+  const std::optional<store::Listed> listed = store_->find(key);
   return listed ? std::optional(info_of(*listed)) : std::nullopt;
 }
 

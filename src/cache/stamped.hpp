@@ -18,9 +18,10 @@ struct StampedOwner {
 };
 
 // The value itself if there are no tags.
-inline Value stamped(const Value& value, store::Stamps stamps) {
+inline Value stamped(Value value, store::Stamps stamps) {
   if (stamps.tags.empty()) return value;
-  return Value(value.get(), StampedOwner{value, std::move(stamps)});
+  const void* const object = value.get();
+  return Value(object, StampedOwner{std::move(value), std::move(stamps)});
 }
 
 // Null if the value has none.

@@ -48,8 +48,8 @@ struct Store::Body {
       segments->close_retired();
     }
   }
-  // The key's record, if it is fresh.
-  [[nodiscard]] Index::Lookup look(const Key& key, std::int64_t now_ms);
+  // The key's record, if it is fresh; why not otherwise.
+  [[nodiscard]] std::optional<Miss> look(const Key& key, Index::Hit& into);
   struct Forgotten {
     bool there;           // a lookup would have found the key
     std::uint64_t stamp;  // that the removal made

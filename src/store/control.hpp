@@ -152,11 +152,12 @@ class Generations {
  private:
   using Counter = std::atomic<std::uint32_t>;
   [[nodiscard]] Counter& first(const Digest& fingerprint) const noexcept {
-    return counters_[fingerprint.high % counters_.size()];
+    return counters_[fingerprint.high & (counters_.size() - 1)];
   }
   // Never the same counter as the first.
   [[nodiscard]] Counter& second(const Digest& fingerprint) const noexcept {
-    return counters_[(fingerprint.high + 1 + (fingerprint.high >> 32) % (counters_.size() - 1)) % counters_.size()];
+    const std::size_t mask = counters_.size() - 1;
+    return counters_[(fingerprint.high + 1 + (fingerprint.high >> 32) % mask) & mask];
   }
   [[nodiscard]] std::atomic<std::uint64_t>& clears() const noexcept {
     return *reinterpret_cast<std::atomic<std::uint64_t>*>(table_.data() + k_gen_clear_offset);
@@ -168,7 +169,7 @@ class Generations {
   }
 
   Table table_;
-  std::span<Counter> counters_;
+  std::span<Counter> counters_;  // a power of two
 };
 
 // The generations of tags in `gen`, with the store's sequence numbers as the clock.

@@ -229,9 +229,12 @@ struct Location {
   return word |
          (static_cast<std::uint64_t>(static_cast<std::uint16_t>(fingerprint_tag(fingerprint) ^ slot_fold(word))) << 48);
 }
+// That of the fingerprint it was packed with.
+[[nodiscard]] constexpr std::uint16_t slot_tag(std::uint64_t word) noexcept {
+  return static_cast<std::uint16_t>((word >> 48) ^ slot_fold(word));
+}
 [[nodiscard]] constexpr bool slot_matches(std::uint64_t word, const Digest& fingerprint) noexcept {
-  const bool same_tag = static_cast<std::uint16_t>((word >> 48) ^ slot_fold(word)) == fingerprint_tag(fingerprint);
-  return same_tag & (word != 0);
+  return word != 0 && slot_tag(word) == fingerprint_tag(fingerprint);
 }
 [[nodiscard]] constexpr Location slot_location(std::uint64_t word) noexcept {
   return {static_cast<std::uint32_t>((word >> 28) & 0xfffff), ((word >> 8) & 0xfffff) * k_record_align};

@@ -6,8 +6,6 @@
 #include <set>
 #include <stdexcept>
 
-#include "base/clock.hpp"
-
 namespace larder::store {
 
 namespace {
@@ -50,53 +48,43 @@ Index::Read Index::read(std::uint64_t word, Hit& into) {
   return Read::found;
 }
 
-void Index::prefetch(const Key& key) const noexcept {
-  for (const std::span<Slot> bucket : slots_.buckets(key.fingerprint())) __builtin_prefetch(bucket.data());
-}
-
-Index::Lookup Index::find(const Key& key) {
+bool Index::find(const Key& key, Hit& into, Miss& miss) {
   // A record that is overwritten while the slots are read one by one can be missed in its old slot and in
   // its new one. Nothing was missed if the slots are the same afterwards.
-  std::array<std::uint64_t, Buckets::k_slots_max> seen;
+  std::array<Bucket::Words, Buckets::k_max> seen;
   while (true) {
     const IndexShape shape = slots_.shape();
     const Buckets buckets = slots_.buckets(key.fingerprint());
-    Lookup result = find_once(key, buckets, seen);
-    if (result.hit || result.miss != Miss::absent) return result;
+    if (find_once(key, buckets, seen, into, miss)) return true;
+    if (miss != Miss::absent) return false;
     std::size_t i = 0;
     bool same = slots_.shape().word() == shape.word();
-    for (const std::span<Slot> bucket : buckets) {
-      for (const Slot& slot : bucket) same = same && slot.load(std::memory_order_acquire) == seen[i++];
-    }
-    if (same) return result;
+    for (const Bucket bucket : buckets) same = same && bucket.words() == seen[i++];
+    if (same) return false;
   }
 }
 
-Index::Lookup Index::find_once(const Key& key, const Buckets& buckets, std::span<std::uint64_t> seen) {
-  Lookup result;
-  for (const std::span<Slot> bucket : buckets) {
-    const std::span<std::uint64_t> words = seen.first(Buckets::k_bucket_slots);
-    seen = seen.subspan(Buckets::k_bucket_slots);
-    for (std::size_t i = 0; i < words.size(); ++i) words[i] = bucket[i].load(std::memory_order_acquire);
-    // Compared without a branch: most do not match.
-    std::uint32_t matching = 0;
-    for (std::size_t i = 0; i < words.size(); ++i) {
-      matching |= std::uint32_t{slot_matches(words[i], key.fingerprint())} << i;
-    }
+bool Index::find_once(const Key& key, const Buckets& buckets, std::span<Bucket::Words> seen, Hit& into, Miss& miss) {
+  const std::uint16_t tag = fingerprint_tag(key.fingerprint());
+  bool found = false;
+  std::size_t n = 0;
+  for (const Bucket bucket : buckets) {
+    const Bucket::Words words = seen[n++] = bucket.words();
+    std::uint32_t matching = Bucket::with_tag(words, tag);
     for (; matching != 0; matching &= matching - 1) {
       const auto i = static_cast<std::size_t>(std::countr_zero(matching));
-      if (!result.hit) {
-        if (!follow(bucket[i], words[i], key, result.hit.emplace(), result.miss)) result.hit.reset();
-      } else if (Hit other; follow(bucket[i], words[i], key, other, result.miss)) {
-        choose(key.fingerprint(), *result.hit, other);
+      if (!found) {
+        found = follow(bucket[i], words[i], key, into, miss);
+      } else if (Hit other; follow(bucket[i], words[i], key, other, miss)) {
+        choose(key.fingerprint(), into, other);
       }
     }
   }
-  return result;
+  return found;
 }
 
 bool Index::follow(Slot& slot, std::uint64_t word, const Key& key, Hit& into, Miss& miss) {
-  if ((word & k_slot_pending) != 0) return false;
+  if (word == 0 || (word & k_slot_pending) != 0) return false;
   into.slot = &slot;
   into.word = word;
   switch (read(word, into)) {
@@ -136,7 +124,7 @@ void Index::choose(const Digest& fingerprint, Hit& hit, Hit& other) {
 
 Index::Matches Index::matches(const Digest& fingerprint, Bytes key) {
   Matches found;
-  for (const std::span<Slot> bucket : slots_.buckets(fingerprint)) {
+  for (const Bucket bucket : slots_.buckets(fingerprint)) {
     for (Slot& slot : bucket) {
       const std::uint64_t word = slot.load();
       if (!slot_matches(word, fingerprint)) continue;
@@ -268,7 +256,7 @@ bool Index::take_slot(const Key& key, std::uint64_t word, Matches& of_key, Slot*
 
 Slot* Index::make_place(const Digest& fingerprint) {
   const Buckets buckets = slots_.buckets(fingerprint);
-  for (const std::span<Slot> bucket : buckets.newest()) {
+  for (const Bucket bucket : buckets.newest()) {
     for (Slot& slot : bucket) {
       const std::uint64_t word = slot.load();
       if (word == 0) return &slot;
@@ -322,7 +310,7 @@ Index::Victim Index::choose_victim(const Digest& fingerprint) {
   Match victim{nullptr, 0, 0, true};
   std::uint64_t lowest = UINT64_MAX;
   const Buckets buckets = slots_.buckets(fingerprint);
-  for (const std::span<Slot> bucket : buckets.newest()) {
+  for (const Bucket bucket : buckets.newest()) {
     for (Slot& slot : bucket) {
       const std::uint64_t word = slot.load();
       const std::uint32_t segment = slot_location(word).segment;
@@ -367,7 +355,7 @@ bool Index::current(const RecordView& record) const {
 }
 
 bool Index::fresh(const RecordView& record) const {
-  return record.header.expires_ms > base::wall_ms() && current(record);
+  return !expired(record) && current(record);
 }
 
 void Index::drop_damaged(Slot& slot, std::uint64_t word) {

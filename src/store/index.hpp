@@ -26,6 +26,7 @@
 
 #include <larder/key.hpp>
 
+#include "base/clock.hpp"
 #include "store/control.hpp"
 #include "store/journal.hpp"
 #include "store/segments.hpp"
@@ -60,14 +61,9 @@ class Index {
     Segments::Pin pin;
     RecordView record;
   };
-  struct Lookup {
-    std::optional<Hit> hit;
-    Miss miss = Miss::absent;
-  };
-  // Has the processor bring in where find() will look.
-  void prefetch(const Key& key) const noexcept;
-  // The newest published record of the key; its value is not looked at.
-  [[nodiscard]] Lookup find(const Key& key);
+  // The newest published record of the key; its value is not looked at. False if there is none, or `miss` says why none
+  // can be found. REQUIRES: `miss` says `absent`.
+  [[nodiscard]] bool find(const Key& key, Hit& into, Miss& miss);
 
   enum class Published : std::uint8_t {
     done,
@@ -103,6 +99,10 @@ class Index {
   void drop_damaged(Slot& slot, std::uint64_t word);
   // Clears a slot that leads to a record of that sequence, for another reason than a change of the key.
   void forget(Slot& slot, std::uint64_t word, const Digest& fingerprint, std::uint64_t sequence);
+  // Reads the clock only if the record has an expiry: that takes longer than the rest of it.
+  [[nodiscard]] static bool expired(const RecordView& record) noexcept {
+    return record.header.expires_ms != k_no_expiry && record.header.expires_ms <= base::wall_ms();
+  }
   // Whether nothing was invalidated that the record depends on.
   [[nodiscard]] bool current(const RecordView& record) const;
   // Whether the record is not known to be out of date: it is current, and has not expired.
@@ -122,7 +122,7 @@ class Index {
     bool fresh;              // unless it is known to be out of date
   };
   struct Matches {
-    std::array<Match, Buckets::k_slots_max> list;
+    std::array<Match, Buckets::k_max * Bucket::k_slots> list;
     std::size_t count = 0;
     [[nodiscard]] std::span<Match> all() & noexcept { return std::span(list).first(count); }
     [[nodiscard]] bool any_fresh() const noexcept {
@@ -130,7 +130,7 @@ class Index {
     }
   };
   // Looks at every slot once, and says in `seen` what was in each.
-  Lookup find_once(const Key& key, const Buckets& buckets, std::span<std::uint64_t> seen);
+  bool find_once(const Key& key, const Buckets& buckets, std::span<Bucket::Words> seen, Hit& into, Miss& miss);
   // Follows a slot that may be the key's. False if it is not, or why not is in `miss`.
   bool follow(Slot& slot, std::uint64_t word, const Key& key, Hit& into, Miss& miss);
   // Leaves the newer one of two records of a key in `hit`, and clears the slot of the other.

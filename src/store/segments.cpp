@@ -59,7 +59,11 @@ Result<void> Segments::Pin::bring_in(Bytes part) const {
 Result<void> Segments::Pin::bring_in_record(std::uint64_t offset) const {
   const Bytes all = bytes();
   if (offset + sizeof(RecordHeader) > all.size()) return {};  // there is none
-  if (Result<void> ready = bring_in(all.subspan(offset, sizeof(RecordHeader))); !ready) return ready;
+  // A header is in one page: it is aligned.
+  const std::uint64_t page = offset / k_page_bytes;
+  if ((place_->pages[page / 64].load(std::memory_order_relaxed) >> (page % 64) & 1) == 0) {
+    if (Result<void> ready = bring_in(all.subspan(offset, sizeof(RecordHeader))); !ready) return ready;
+  }
   RecordHeader header{};
   std::memcpy(&header, all.data() + offset, sizeof header);
   const std::uint64_t value_bytes = header.value_bytes <= k_view_bytes_min ? k_record_align + header.value_bytes : 0;

@@ -5,20 +5,20 @@
 namespace larder::store {
 
 bool Slots::fits(const Slot& slot, std::uint64_t word, const Digest& fingerprint) const noexcept {
-  return slot_matches(word, fingerprint) && std::ranges::any_of(buckets(fingerprint), [&](std::span<Slot> bucket) {
-           return &slot >= bucket.data() && &slot < bucket.data() + bucket.size();
+  return slot_matches(word, fingerprint) && std::ranges::any_of(buckets(fingerprint), [&](Bucket bucket) {
+           return &slot >= bucket.begin() && &slot < bucket.end();
          });
 }
 
 double Slots::load() const noexcept {
   constexpr std::size_t k_sampled = 1024;
   const std::span<Slot> slots = all();
-  const std::size_t buckets = slots.size() / Buckets::k_bucket_slots;
+  const std::size_t buckets = slots.size() / Bucket::k_slots;
   const std::size_t step = std::max<std::size_t>(1, buckets / k_sampled);
   std::size_t seen = 0;
   std::size_t taken = 0;
   for (std::size_t bucket = 0; bucket < buckets; bucket += step) {
-    for (const Slot& slot : slots.subspan(bucket * Buckets::k_bucket_slots, Buckets::k_bucket_slots)) {
+    for (const Slot& slot : slots.subspan(bucket * Bucket::k_slots, Bucket::k_slots)) {
       ++seen;
       if (slot.load(std::memory_order_relaxed) != 0) ++taken;
     }

@@ -15,37 +15,65 @@ namespace larder::store {
 
 using Slot = std::atomic<std::uint64_t>;
 
+// Slots that lie in one line of the processor's cache.
+struct Bucket {
+  static constexpr std::size_t k_slots = 8;
+
+  Slot* first;
+
+  [[nodiscard]] Slot* begin() const noexcept { return first; }
+  [[nodiscard]] Slot* end() const noexcept { return first + k_slots; }
+  [[nodiscard]] Slot& operator[](std::size_t i) const noexcept { return first[i]; }
+
+  // What is in them.
+  using Words = std::array<std::uint64_t, k_slots>;
+  [[nodiscard]] Words words() const noexcept { return words_at(k_each); }
+  // The slots, by their bits, in which the tag is. Nothing branches: most have another one.
+  [[nodiscard]] static std::uint32_t with_tag(const Words& words, std::uint16_t tag) noexcept {
+    return with_tag_at(words, tag, k_each);
+  }
+
+ private:
+  static constexpr auto k_each = std::make_index_sequence<k_slots>();
+  template <std::size_t... I>
+  [[nodiscard]] Words words_at(std::index_sequence<I...>) const noexcept {
+    return {first[I].load(std::memory_order_acquire)...};
+  }
+  template <std::size_t... I>
+  [[nodiscard]] static std::uint32_t with_tag_at(const Words& words, std::uint16_t tag,
+                                                 std::index_sequence<I...>) noexcept {
+    return ((std::uint32_t{slot_tag(words[I]) == tag} << I) | ...);
+  }
+};
+
 // The buckets in which a key may be: two for each size that the index has had, those of its size now first.
 class Buckets {
  public:
-  static constexpr std::size_t k_bucket_slots = 8;
-  static constexpr std::size_t k_slots_max = k_bucket_slots * 2 * IndexShape::k_levels_max;
+  static constexpr std::size_t k_max = 2 * IndexShape::k_levels_max;
 
   Buckets(Slot* slots, const IndexShape& shape, const Digest& fingerprint) noexcept {
     for (std::uint32_t log2 = shape.log2 + 1; log2-- > shape.first_log2;) {
       const std::uint64_t mask = (std::uint64_t{1} << log2) - 1;
       const std::uint64_t first = fingerprint.low & mask;
       const std::uint64_t second = fingerprint.high & mask;
-      add(slots + first * k_bucket_slots);
-      add(slots + (second == first ? (first + 1) & mask : second) * k_bucket_slots);
+      add({slots + first * Bucket::k_slots});
+      add({slots + (second == first ? (first + 1) & mask : second) * Bucket::k_slots});
     }
   }
-  [[nodiscard]] const std::span<Slot>* begin() const noexcept { return list_.data(); }
-  [[nodiscard]] const std::span<Slot>* end() const noexcept { return list_.data() + count_; }
+  [[nodiscard]] const Bucket* begin() const noexcept { return list_.data(); }
+  [[nodiscard]] const Bucket* end() const noexcept { return list_.data() + count_; }
   // Those in which the key is put now.
-  [[nodiscard]] std::span<const std::span<Slot>, 2> newest() const noexcept {
-    return std::span<const std::span<Slot>, 2>(list_.data(), 2);
-  }
+  [[nodiscard]] std::span<const Bucket, 2> newest() const noexcept { return std::span<const Bucket, 2>(begin(), 2); }
 
  private:
-  void add(Slot* bucket) noexcept {
+  void add(Bucket bucket) noexcept {
     for (std::size_t i = 0; i < count_; ++i) {
-      if (list_[i].data() == bucket) return;
+      if (list_[i].first == bucket.first) return;
     }
-    list_[count_++] = {bucket, k_bucket_slots};
+    list_[count_++] = bucket;
   }
 
-  std::array<std::span<Slot>, 2 * IndexShape::k_levels_max> list_;
+  std::array<Bucket, k_max> list_;
   std::size_t count_ = 0;
 };
 
@@ -108,7 +136,7 @@ class Slots {
   }
   // Clears a slot, unless it changed.
   static void drop(Slot& slot, std::uint64_t word) noexcept {
-    replace(slot, word, [](std::uint64_t) { return 0; });
+    replace(slot, word, [](std::uint64_t) { return std::uint64_t{0}; });
   }
   // Says that the value was verified in full, unless the slot changed.
   static void set_verified(Slot& slot, std::uint64_t word) noexcept {
@@ -129,7 +157,7 @@ class Slots {
   void each_to(const Digest& fingerprint, Location at, Change&& change) const {
     constexpr std::uint64_t k_flags = 0xff;
     const std::uint64_t wanted = pack_slot(fingerprint, at) & ~k_flags;
-    for (const std::span<Slot> bucket : buckets(fingerprint)) {
+    for (const Bucket bucket : buckets(fingerprint)) {
       for (Slot& slot : bucket) {
         const std::uint64_t word = slot.load();
         if ((word & ~k_flags) == wanted) change(slot, word);

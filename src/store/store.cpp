@@ -61,15 +61,11 @@ Store::~Store() {
   body_->segments->end();
 }
 
-void Store::prefetch(const Key& key) const noexcept {
-  body_->index->prefetch(key);
-}
-
-Lookup Store::get(const Key& key, std::int64_t now_ms) {
+Lookup Store::get(const Key& key) {
   const TellAtEnd tell(body_->trouble);
-  Index::Lookup lookup = body_->look(key, now_ms);
-  if (!lookup.hit) return {std::nullopt, lookup.miss};
-  return body_->answer(*std::move(lookup.hit));
+  Index::Hit hit;
+  if (const std::optional<Miss> miss = body_->look(key, hit)) return {std::nullopt, *miss};
+  return body_->answer(std::move(hit));
 }
 
 Lookup Store::Body::answer(Index::Hit&& hit) {
@@ -131,21 +127,21 @@ Result<bool> Store::Body::verify_view(const Index::Hit& hit) {
   return true;
 }
 
-Index::Lookup Store::Body::look(const Key& key, std::int64_t now_ms) {
-  if (displaced.load(std::memory_order_relaxed)) return {std::nullopt, Miss::degraded};
+std::optional<Miss> Store::Body::look(const Key& key, Index::Hit& into) {
+  if (displaced.load(std::memory_order_relaxed)) return Miss::degraded;
   notice_retired();
-  Index::Lookup lookup = index->find(key);
-  if (!lookup.hit) return lookup;
-  if (lookup.hit->record.header.expires_ms <= now_ms) return {std::nullopt, Miss::expired};
-  if (!index->current(lookup.hit->record)) return {std::nullopt, Miss::invalidated};
-  return lookup;
+  Miss miss = Miss::absent;
+  if (!index->find(key, into, miss)) return miss;
+  if (Index::expired(into.record)) return Miss::expired;
+  if (!index->current(into.record)) return Miss::invalidated;
+  return std::nullopt;
 }
 
-std::optional<Listed> Store::find(const Key& key, std::int64_t now_ms) {
+std::optional<Listed> Store::find(const Key& key) {
   const TellAtEnd tell(body_->trouble);
-  const std::optional<Index::Hit> hit = body_->look(key, now_ms).hit;
-  if (!hit) return std::nullopt;
-  return Listed{key, meta_of(hit->record), hit->record.value.size()};
+  Index::Hit hit;
+  if (body_->look(key, hit)) return std::nullopt;
+  return Listed{key, meta_of(hit.record), hit.record.value.size()};
 }
 
 Put Store::put(const Key& key, const Meta& meta, std::span<const Bytes> value, std::uint64_t stamp) {
@@ -309,8 +305,10 @@ void Store::for_each(const std::function<void(const Listed&)>& visit) {
     if (body_->index->read(word, hit) != Index::Read::found) continue;
     const Result<Key> key = Key::from_canonical(hit.record.key);
     if (!key) continue;
-    const Index::Lookup lookup = body_->index->find(*key);
-    if (!lookup.hit || lookup.hit->slot != &slot || !body_->index->current(hit.record)) continue;
+    Index::Hit newest;
+    Miss miss = Miss::absent;
+    if (!body_->index->find(*key, newest, miss) || newest.slot != &slot) continue;
+    if (!body_->index->current(hit.record)) continue;
     visit({*key, meta_of(hit.record), hit.record.value.size()});
   }
 }

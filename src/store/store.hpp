@@ -157,11 +157,9 @@ class Store {
   Store(const Store&) = delete;
   Store& operator=(const Store&) = delete;
 
-  [[nodiscard]] Lookup get(const Key& key, std::int64_t now_ms);
-  // To be called a little before get(): what the caller does meanwhile does not add to it.
-  void prefetch(const Key& key) const noexcept;
+  [[nodiscard]] Lookup get(const Key& key);
   // What get() would find, without its value, which is neither verified nor copied.
-  [[nodiscard]] std::optional<Listed> find(const Key& key, std::int64_t now_ms);
+  [[nodiscard]] std::optional<Listed> find(const Key& key);
 
   // Appends a record and publishes it, unless stamp(key) is no longer `stamp`: a value that waited to be
   // written must not come back after its key was removed meanwhile. The value is the pieces one after

@@ -48,10 +48,10 @@ struct StoredValue::State {
   // Calls act(slot, word) if the key's slot still leads to this record.
   template <class Act>
   void with_slot(const Act& act) const {
-    const Index::Lookup now = body.index->find(key);
-    if (now.hit && now.hit->pin.id() == hit.pin.id() && now.hit->record.offset == record().offset) {
-      act(*now.hit->slot, now.hit->word);
-    }
+    Index::Hit now;
+    Miss miss = Miss::absent;
+    if (!body.index->find(key, now, miss)) return;
+    if (now.pin.id() == hit.pin.id() && now.record.offset == record().offset) act(*now.slot, now.word);
   }
 };
 
@@ -86,15 +86,14 @@ StoredValue::~StoredValue() = default;
 StoredValue::StoredValue(StoredValue&&) noexcept = default;
 StoredValue& StoredValue::operator=(StoredValue&&) noexcept = default;
 
-StoredValue::Lookup StoredValue::find(Store& store, const Key& key, std::int64_t now_ms) {
+StoredValue::Lookup StoredValue::find(Store& store, const Key& key) {
   Store::Body& body = *store.body_;
   const TellAtEnd tell(body.trouble);
-  Index::Lookup lookup = body.look(key, now_ms);
-  if (!lookup.hit) return {std::nullopt, lookup.miss};
-  Slots::count_hit(*lookup.hit->slot, lookup.hit->word);
-  Meta meta = meta_of(lookup.hit->record);
-  return {StoredValue(std::unique_ptr<State>(new State{body, key, *std::move(lookup.hit), std::move(meta)})),
-          Miss::absent};
+  Index::Hit hit;
+  if (const std::optional<Miss> miss = body.look(key, hit)) return {std::nullopt, *miss};
+  Slots::count_hit(*hit.slot, hit.word);
+  Meta meta = meta_of(hit.record);
+  return {StoredValue(std::unique_ptr<State>(new State{body, key, std::move(hit), std::move(meta)})), Miss::absent};
 }
 
 const Meta& StoredValue::meta() const noexcept {

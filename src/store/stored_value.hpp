@@ -14,7 +14,7 @@ class StoredValue {
  public:
   struct Lookup;
   // The key's value, if get() would find it.
-  [[nodiscard]] static Lookup find(Store& store, const Key& key, std::int64_t now_ms);
+  [[nodiscard]] static Lookup find(Store& store, const Key& key);
   ~StoredValue();
   StoredValue(StoredValue&&) noexcept;
   StoredValue& operator=(StoredValue&&) noexcept;

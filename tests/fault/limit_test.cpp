@@ -53,7 +53,7 @@ constexpr std::size_t k_workers = 3;
       const Bytes value = std::as_bytes(std::span(bytes)).first(std::min(size, bytes.size()));
       static_cast<void>(store->put(key, {"text"}, std::span(&value, 1), store->stamp(key)));
     } else if (what < 90) {
-      views.push_back(store->get(key, 0));
+      views.push_back(store->get(key));
       if (views.size() > k_views_max) views.pop_front();
     } else if (what < 96) {
       store->remove(key);

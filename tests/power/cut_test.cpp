@@ -73,7 +73,7 @@ struct Opening {
   }
   // The version that a lookup finds, 0 if none; -1 if it finds what was never put.
   std::int64_t version_found(std::uint64_t key, std::uint64_t versions) const {
-    const Lookup lookup = store->get(key_of(key), base::wall_ms());
+    const Lookup lookup = store->get(key_of(key));
     if (!lookup.found) return 0;
     const Bytes bytes = lookup.found->value;
     const auto version = static_cast<std::uint64_t>(lookup.found->meta.cost_ns);

@@ -28,9 +28,9 @@ TEST(StoreDamage, AFlippedByteOfAValueIsAMissAndToldOnce) {
   EXPECT_NE(verified.damaged.front().key.find("small"), std::string::npos);
   EXPECT_EQ(verified.records, 2u);
   EXPECT_EQ(verified.damaged_records, 2u);
-  EXPECT_EQ(process.store->get(Key{"large"}, 0).miss, Miss::damaged);
-  EXPECT_EQ(process.store->get(Key{"small"}, 0).miss, Miss::damaged);
-  EXPECT_EQ(process.store->get(Key{"small"}, 0).miss, Miss::absent) << "its slot is gone";
+  EXPECT_EQ(process.store->get(Key{"large"}).miss, Miss::damaged);
+  EXPECT_EQ(process.store->get(Key{"small"}).miss, Miss::damaged);
+  EXPECT_EQ(process.store->get(Key{"small"}).miss, Miss::absent) << "its slot is gone";
   EXPECT_EQ(process.counted(Counter::fault_damaged_record), 2u);
   EXPECT_EQ(process.events.size(), 1u);
   const Verified after = verify(directory.path()).value();
@@ -47,7 +47,7 @@ TEST(StoreDamage, AViewIsVerifiedOnceABootUnlessMoreIsAskedFor) {
   flip(segment_files(directory).front(), 50'000);
   for (const Verification verification : {Verification::boot, Verification::process, Verification::always}) {
     Process after(directory, std::nullopt, verification);
-    EXPECT_FALSE(after.store->get(Key{"view"}, 0).found);
+    EXPECT_FALSE(after.store->get(Key{"view"}).found);
     after.store.reset();
     reboot(directory);
   }
@@ -69,7 +69,7 @@ TEST(StoreDamage, AVerifiedValueThatIsDamagedLaterIsAMissAfterAnInspection) {
     EXPECT_EQ(verified.damaged_records, 1u);
     EXPECT_EQ(verified.unmarked, "");
     EXPECT_NE(process.store->stamp(Key{"view"}), stamp) << "who remembers it asks again";
-    EXPECT_EQ(process.store->get(Key{"view"}, 0).miss, Miss::damaged);
+    EXPECT_EQ(process.store->get(Key{"view"}).miss, Miss::damaged);
     EXPECT_EQ(process.get(Key{"whole"}), noise(100'000, 2));
     ASSERT_EQ(process.put(Key{"view"}, noise(100'000, 3)), Put::stored);
     EXPECT_EQ(process.get(Key{"view"}), noise(100'000, 3));
@@ -105,7 +105,7 @@ TEST(StoreDamage, ValuesThatAnInspectionCouldNotReachAreCheckedAgain) {
   const Verified verified = verify(directory.path()).value();
   EXPECT_EQ(verified.damaged.size(), 1u);
   EXPECT_EQ(verified.damaged_records, 0u) << "where no record is, none can be counted";
-  EXPECT_EQ(process.store->get(Key{"view"}, 0).miss, Miss::damaged);
+  EXPECT_EQ(process.store->get(Key{"view"}).miss, Miss::damaged);
 }
 
 TEST(StoreDamage, AStoreThatMayOnlyBeReadIsInspectedAndSaysThatNothingWasMarked) {
@@ -124,7 +124,7 @@ TEST(StoreDamage, AStoreThatMayOnlyBeReadIsInspectedAndSaysThatNothingWasMarked)
     EXPECT_NE(verified.unmarked.find("/index.1: Read-only file system"), std::string::npos) << verified.unmarked;
   }
   EXPECT_EQ(verify(directory.path()).value().unmarked, "");
-  EXPECT_EQ(process.store->get(Key{"view"}, 0).miss, Miss::damaged);
+  EXPECT_EQ(process.store->get(Key{"view"}).miss, Miss::damaged);
 }
 
 TEST(StoreDamage, AMissingOrShortSegmentIsAMiss) {
@@ -140,7 +140,7 @@ TEST(StoreDamage, AMissingOrShortSegmentIsAMiss) {
       std::filesystem::resize_file(file, 100);
     }
     process.open();
-    EXPECT_EQ(process.store->get(Key{"k"}, 0).miss, Miss::damaged);
+    EXPECT_EQ(process.store->get(Key{"k"}).miss, Miss::damaged);
     EXPECT_EQ(process.counted(Counter::fault_damaged_file), 1u);
     EXPECT_EQ(process.put(Key{"k"}, "w"), Put::stored);
     EXPECT_EQ(process.get(Key{"k"}), "w");
@@ -202,7 +202,7 @@ TEST(StoreDamage, AMappingThatIsRefusedIsADegradedMissAndNothingIsForgotten) {
   {
     Twin twin;
     twin.refuse = [](os::Call call, const std::string&) { return call == os::Call::map ? ENOMEM : 0; };
-    EXPECT_EQ(process.store->get(Key{"k"}, 0).miss, Miss::degraded);
+    EXPECT_EQ(process.store->get(Key{"k"}).miss, Miss::degraded);
   }
   EXPECT_EQ(process.get(Key{"k"}), "v");
 }
@@ -213,7 +213,7 @@ TEST(StoreDamage, AViewThatCannotBeReadIsAMiss) {
   ASSERT_EQ(process.put(Key{"k"}, noise(100'000, 1)), Put::stored);
   Twin twin;
   twin.refuse = [](os::Call call, const std::string&) { return call == os::Call::populate ? EIO : 0; };
-  EXPECT_EQ(process.store->get(Key{"k"}, 0).miss, Miss::damaged);
+  EXPECT_EQ(process.store->get(Key{"k"}).miss, Miss::damaged);
   EXPECT_EQ(process.counted(Counter::fault_io), 1u);
 }
 
@@ -227,7 +227,7 @@ TEST(StoreDamage, WhatCannotBeReadOfAMappedFileIsAMissAndNoSignal) {
   const std::filesystem::path kept = directory.path() / "kept";
   std::filesystem::copy_file(segment, kept);
   std::filesystem::resize_file(segment, 4096);
-  EXPECT_EQ(process.store->get(Key{"k", 99}, 0).miss, Miss::degraded);
+  EXPECT_EQ(process.store->get(Key{"k", 99}).miss, Miss::degraded);
   EXPECT_EQ(process.counted(Counter::fault_io), 1u);
   std::filesystem::copy_file(kept, segment, std::filesystem::copy_options::overwrite_existing);
   EXPECT_EQ(process.get(Key{"k", 99}), noise(1000, 1)) << "and nothing was forgotten";
@@ -255,7 +255,7 @@ TEST(StoreDamage, ADirectoryThatWasDeletedIsNotUsedAnyMore) {
   ASSERT_EQ(process.put(Key{"k"}, "v"), Put::stored);
   std::filesystem::remove_all(directory.files().v1());
   process.store->maintain();
-  EXPECT_EQ(process.store->get(Key{"k"}, 0).miss, Miss::degraded);
+  EXPECT_EQ(process.store->get(Key{"k"}).miss, Miss::degraded);
   EXPECT_EQ(process.put(Key{"k"}, "w"), Put::fault);
   EXPECT_EQ(process.events.size(), 1u);
 }

@@ -381,7 +381,7 @@ TEST(Journal, MaintenanceKeepsWhatHidesASegmentThatIsGivenUpButStillHeld) {
   ASSERT_EQ(process.put(Key{"removed"}, "old"), Put::stored);
   ASSERT_EQ(process.put(Key{"held"}, noise(100'000, 1)), Put::stored);
   const KeptSegment segment(directory);
-  const Lookup held = process.store->get(Key{"held"}, 0);
+  const Lookup held = process.store->get(Key{"held"});
   for (int i = 0; process.get(Key{"removed"}); ++i) {
     ASSERT_EQ(process.put(Key{"k", i}, noise(200'000, 1)), Put::stored);
   }

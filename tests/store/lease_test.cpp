@@ -138,7 +138,7 @@ TEST(Lease, AForkedChildHoldsNeitherLeasesNorBreaksThem) {
   Process process(directory);
   std::optional<Lease> held = process.store->try_lease(Key{"k"});
   ASSERT_EQ(process.put(Key{"view"}, noise(100'000, 1)), Put::stored);
-  Lookup view = process.store->get(Key{"view"}, 0);
+  Lookup view = process.store->get(Key{"view"});
   int go[2];
   ASSERT_EQ(::pipe(go), 0);
   const pid_t child = ::fork();
@@ -182,7 +182,7 @@ TEST(Lease, AChildThatOutlivesAKilledProcessHoldsNeitherItsLeasesNorItsPins) {
     std::vector<Lookup> pins;
     for (int i = 0; i < 6; ++i) {
       leading.put(Key{"pinned", i}, value);
-      pins.push_back(leading.store->get(Key{"pinned", i}, 0));
+      pins.push_back(leading.store->get(Key{"pinned", i}));
     }
     char byte = lease ? '1' : '0';
     if (::fork() == 0) {

@@ -56,7 +56,7 @@ void put_all(Process& process) {
 
 std::vector<Lookup> hold_all(Process& process) {
   std::vector<Lookup> pins;
-  for (int i = 0; i < 8; ++i) pins.push_back(process.store->get(Key{"held", i}, 0));
+  for (int i = 0; i < 8; ++i) pins.push_back(process.store->get(Key{"held", i}));
   return pins;
 }
 
@@ -113,7 +113,7 @@ TEST(Pins, AChildThatOnlyInheritedThemIsNamedToo) {
   Process process(directory, k_limit);
   std::vector<Lookup> pins;
   ASSERT_EQ(process.put(Key{"held"}, noise(2 * k_mib, 1)), Put::stored);
-  pins.push_back(process.store->get(Key{"held"}, 0));
+  pins.push_back(process.store->get(Key{"held"}));
   Other child([](const auto& ready) { ready(); });
   pins.clear();
   process.store->clear();

@@ -41,7 +41,7 @@ TEST(Reclaim, APinnedViewStaysWholeAndCountsUntilItGoes) {
   Process process(directory, limit);
   const std::string value = noise(3 * k_mib, 1);
   ASSERT_EQ(process.put(Key{"pinned"}, value), Put::stored);
-  Lookup pinned = process.store->get(Key{"pinned"}, 0);
+  Lookup pinned = process.store->get(Key{"pinned"});
   ASSERT_TRUE(pinned.found);
   for (int i = 0; i < 300; ++i) ASSERT_EQ(process.put(Key{"k", i}, noise(100'000, 2)), Put::stored);
   EXPECT_TRUE(Process::text(pinned.found->value) == value);
@@ -63,7 +63,7 @@ TEST(Reclaim, PinsThatFillTheLimitRefuseAPut) {
   Put put = Put::stored;
   for (int i = 0; i < 20 && put == Put::stored; ++i) {
     put = process.put(Key{"k", i}, noise(2 * k_mib, 1));
-    if (put == Put::stored) pins.push_back(other.store->get(Key{"k", i}, 0));
+    if (put == Put::stored) pins.push_back(other.store->get(Key{"k", i}));
   }
   EXPECT_EQ(put, Put::no_room);
   EXPECT_LE(process.store->usage().bytes, limit);

@@ -27,7 +27,7 @@ TEST(Segments, AreMappedOnceHoweverManyViewsAreHeldAndForReadingOnly) {
   std::vector<Lookup> views;
   for (int i = 0; i < 100; ++i) {
     ASSERT_EQ(process.put(Key{"k", i}, noise(20'000, 1)), Put::stored);
-    for (int twice = 0; twice < 2; ++twice) views.push_back(process.store->get(Key{"k", i}, 0));
+    for (int twice = 0; twice < 2; ++twice) views.push_back(process.store->get(Key{"k", i}));
     ASSERT_TRUE(views.back().found);
   }
   const std::vector<std::string> mapped = mapped_segments(directory);
@@ -80,7 +80,7 @@ TEST(Segments, OneThatIsReclaimedWhileItIsBeingMappedIsAMissAndNoFault) {
       twin.at = [&](std::string_view point) {
         if (point == "store.map.committed") reclaim();
       };
-      EXPECT_EQ(reader.store->get(Key{"k"}, 0).miss, Miss::absent);
+      EXPECT_EQ(reader.store->get(Key{"k"}).miss, Miss::absent);
       EXPECT_TRUE(done);
     }
     EXPECT_TRUE(reader.events.empty());
@@ -99,7 +99,7 @@ TEST(Segments, AreKeptByAViewAndNotByACopyAndALargeValueKeepsItsOwnFileOnly) {
     const std::string value = noise(size, 1);
     ASSERT_EQ(process.put(Key{"neighbor"}, noise(3 * k_mib / 4, 2)), Put::stored);
     ASSERT_EQ(process.put(Key{"held"}, value), Put::stored);
-    const Lookup held = process.store->get(Key{"held"}, 0);
+    const Lookup held = process.store->get(Key{"held"});
     ASSERT_TRUE(held.found);
     process.store->clear();
     EXPECT_EQ(Process::text(held.found->value), value);

@@ -43,7 +43,7 @@ struct Opening {
     return store->put(key, {}, std::span(&bytes, 1), store->stamp(key));
   }
   [[nodiscard]] std::optional<std::string> get(const Key& key) const {
-    const Lookup lookup = store->get(key, 0);
+    const Lookup lookup = store->get(key);
     return lookup.found ? std::optional(Process::text(lookup.found->value)) : std::nullopt;
   }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/clock.hpp"
 #include "store/support.hpp"
 
 namespace larder::store {
@@ -17,14 +18,14 @@ TEST(Store, WhatIsPutIsFound) {
   const Key key{"spectrum", 7};
   EXPECT_EQ(process.get(key), std::nullopt);
   EXPECT_EQ(process.put(key, "loud"), Put::stored);
-  const Lookup lookup = process.store->get(key, 0);
+  const Lookup lookup = process.store->get(key);
   ASSERT_TRUE(lookup.found);
   EXPECT_EQ(Process::text(lookup.found->value), "loud");
   EXPECT_EQ(lookup.found->meta.type, "text");
   EXPECT_EQ(lookup.found->meta.cost_ns, 5u);
   EXPECT_EQ(lookup.found->meta.created_ms, 7);
   EXPECT_EQ(lookup.found->meta.expires_ms, k_no_expiry);
-  EXPECT_TRUE(process.store->find(key, 0));
+  EXPECT_TRUE(process.store->find(key));
   EXPECT_EQ(process.counted(Counter::stored), 1u);
 }
 
@@ -69,10 +70,11 @@ TEST(Store, AnExpiredValueIsAMissWithItsReason) {
   const Directory directory;
   Process process(directory);
   const Key key{"k"};
-  EXPECT_EQ(process.put(key, "short-lived", 1000), Put::stored);
-  EXPECT_EQ(process.get(key, 999), "short-lived");
-  EXPECT_EQ(process.store->get(key, 1000).miss, Miss::expired);
-  EXPECT_FALSE(process.store->find(key, 1000));
+  EXPECT_EQ(process.put(key, "short-lived", base::wall_ms() + 3'600'000), Put::stored);
+  EXPECT_EQ(process.get(key), "short-lived");
+  EXPECT_EQ(process.put(key, "over", base::wall_ms()), Put::stored);
+  EXPECT_EQ(process.store->get(key).miss, Miss::expired);
+  EXPECT_FALSE(process.store->find(key));
 }
 
 TEST(Store, EverySizeComesBackWholeAndAligned) {
@@ -86,7 +88,7 @@ TEST(Store, EverySizeComesBackWholeAndAligned) {
     const Key key{"k", static_cast<std::int64_t>(size)};
     const std::string value = noise(size, size);
     ASSERT_EQ(process.put(key, value), Put::stored);
-    const Lookup lookup = process.store->get(key, 0);
+    const Lookup lookup = process.store->get(key);
     ASSERT_TRUE(lookup.found);
     EXPECT_TRUE(Process::text(lookup.found->value) == value);
     const auto address = reinterpret_cast<std::uintptr_t>(lookup.found->value.data());
@@ -109,7 +111,7 @@ TEST(Store, APieceMayEndAnywhere) {
   const Key key{"k"};
   ASSERT_EQ(process.store->put(key, {}, pieces, process.store->stamp(key)), Put::stored);
   Process checking(directory, std::nullopt, Verification::always);
-  const Lookup lookup = checking.store->get(key, 0);
+  const Lookup lookup = checking.store->get(key);
   ASSERT_TRUE(lookup.found);
   EXPECT_TRUE(Process::text(lookup.found->value) == value);
 }
@@ -122,7 +124,7 @@ TEST(Store, AValueThatIsSentOnItsWayToTheDiskWhileItIsWrittenComesBackWhole) {
   const std::vector<Bytes> pieces{all.first(7), all.subspan(7, 20 * k_mib), all.subspan(20 * k_mib + 7)};
   const Key key{"k"};
   ASSERT_EQ(process.store->put(key, {}, pieces, process.store->stamp(key)), Put::stored);
-  const Lookup lookup = process.store->get(key, 0);
+  const Lookup lookup = process.store->get(key);
   ASSERT_TRUE(lookup.found);
   EXPECT_TRUE(std::ranges::equal(lookup.found->value, all));
 }
@@ -229,8 +231,8 @@ TEST(Store, AHandedOutValueOutlivesItsStore) {
   const std::string value = noise(100'000, 5);
   ASSERT_EQ(process->put(Key{"view"}, value), Put::stored);
   ASSERT_EQ(process->put(Key{"copy"}, "small"), Put::stored);
-  const Lookup view = process->store->get(Key{"view"}, 0);
-  const Lookup copy = process->store->get(Key{"copy"}, 0);
+  const Lookup view = process->store->get(Key{"view"});
+  const Lookup copy = process->store->get(Key{"copy"});
   process->store->clear();
   process.reset();
   EXPECT_TRUE(Process::text(view.found->value) == value);

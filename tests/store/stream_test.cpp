@@ -31,7 +31,7 @@ Put stream(Process& process, const Key& key, std::string_view text, std::size_t 
 }
 
 std::optional<StoredValue> find(Process& process, const Key& key) {
-  return std::move(StoredValue::find(*process.store, key, 0).value);
+  return std::move(StoredValue::find(*process.store, key).value);
 }
 
 std::optional<std::string> range(const StoredValue& value, std::uint64_t offset, std::uint64_t bytes) {
@@ -270,7 +270,7 @@ TEST(Stream, ADamagedMiBFailsTheReadsThatTouchItAndNoOthers) {
     EXPECT_FALSE(stored->range(0, value.size()));
     EXPECT_GE(process.counted(Counter::fault_damaged_record), 1u);
     EXPECT_EQ(range(*stored, 3 * k_mib, 1), value.substr(3 * k_mib, 1)) << "the others stay readable";
-    EXPECT_EQ(process.store->get(key, 0).miss, Miss::absent) << "it is forgotten";
+    EXPECT_EQ(process.store->get(key).miss, Miss::absent) << "it is forgotten";
   }
 }
 

@@ -71,8 +71,8 @@ struct Process {
     const Bytes bytes = std::as_bytes(std::span(value));
     return store->put(key, {"text", 5, 7, expires_ms}, std::span(&bytes, 1), store->stamp(key));
   }
-  std::optional<std::string> get(const Key& key, std::int64_t now_ms = 0) {
-    const Lookup lookup = store->get(key, now_ms);
+  std::optional<std::string> get(const Key& key) {
+    const Lookup lookup = store->get(key);
     if (!lookup.found) return std::nullopt;
     return text(lookup.found->value);
   }

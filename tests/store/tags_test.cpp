@@ -127,8 +127,8 @@ TEST(Tags, OfRecordsArePutOutOfDateForEveryProcessAndForGood) {
   put(one, Key{"none"}, {});
   EXPECT_TRUE(other.get(Key{"both"}));
   other.store->tags().invalidate(1);
-  EXPECT_EQ(one.store->get(Key{"both"}, 0).miss, Miss::invalidated);
-  EXPECT_FALSE(one.store->find(Key{"both"}, 0));
+  EXPECT_EQ(one.store->get(Key{"both"}).miss, Miss::invalidated);
+  EXPECT_FALSE(one.store->find(Key{"both"}));
   EXPECT_TRUE(one.get(Key{"second"}));
   one.store.reset();
   other.store.reset();

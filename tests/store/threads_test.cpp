@@ -49,7 +49,7 @@ TEST(StoreThreads, WhateverTheyDoAtOnceAValueIsWholeAndOfItsKey) {
         default: {
           if (kept.found && Process::text(kept.found->value) != value_of(kept_number, 1000U << (kept_number % 10)))
             ++wrong;
-          kept = process.store->get(key, 0);
+          kept = process.store->get(key);
           kept_number = number;
           if (!kept.found) break;
           ++found;

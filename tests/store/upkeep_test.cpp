@@ -155,7 +155,7 @@ TEST(Repair, OfAJournalKeepsHiddenWhatIsInASegmentThatIsGivenUpButStillHeld) {
   process.put(Key{"removed"}, "old");
   process.put(Key{"held"}, noise(100'000, 1));
   const KeptSegment segment(directory);
-  const Lookup held = process.store->get(Key{"held"}, 0);
+  const Lookup held = process.store->get(Key{"held"});
   for (int i = 0; process.get(Key{"removed"}); ++i) process.put(Key{"k", i}, noise(200'000, 1));
   EXPECT_FALSE(process.store->remove(Key{"removed"})) << "so the journal says nothing of it";
   const std::uint64_t used = Control::open(directory.files()).value().page().journal_used;
