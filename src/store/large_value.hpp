@@ -1,10 +1,11 @@
 // A LargeValue is a value on its way into a segment of its own, piece by piece: how long it is need not be known before
 // its last byte.
 //
-// A chunk is digested and written as soon as it is whole, and nothing but the chunk that is not is held in memory. The
-// record's head is written last, behind the chunk table: until then there is no record, and who opens the segment of a
-// writer that died finds none. The value may have a *front*, bytes that depend on all the others: their place is kept,
-// and the first chunk with it in memory, until finish().
+// A chunk is digested and written as soon as it is whole (the pages beyond the file's last whole MiB with the next
+// one), and nothing but the chunk that is not is held in memory. The record's head is written last, behind the chunk
+// table: until then there is no record, and who opens the segment of a writer that died finds none. The value may have
+// a *front*, bytes that depend on all the others: their place is kept, and the first chunk with it in memory, until
+// finish().
 //
 // Not thread-safe. The segment is leased meanwhile, so that nobody reclaims it; its room is reserved as it grows.
 #pragma once
@@ -58,6 +59,8 @@ class LargeValue {
   [[nodiscard]] bool keeps_first_chunk() const noexcept { return front_bytes_ != 0; }
   Put reserve(std::uint64_t bytes);
   Put add(Bytes chunk);
+  // Writes what is held, and the bytes behind it.
+  Put write_out(Bytes bytes);
 
   const Control& control_;
   Space& space_;
@@ -71,6 +74,8 @@ class LargeValue {
   const std::uint64_t value_offset_;
   std::optional<Writable> segment_;
   Pacer pacer_;
+  std::uint64_t written_;        // up to here of the file; the first chunk of a value with a front counts as written
+  std::vector<std::byte> held_;  // what comes next in it, less than a chunk
   std::vector<Digest> chunks_;
   std::vector<std::byte> first_;    // the first chunk, if there is a front
   std::vector<std::byte> partial_;  // the chunk that is not whole yet

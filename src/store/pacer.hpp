@@ -1,5 +1,6 @@
-// A Pacer sends a large value on its way to the disk while it is written. Dirty pages beyond what the system likes to
-// hold stall every writer of the machine; so they are handed over in steps, and who is far ahead of the disk waits.
+// A Pacer has the writer of a large value wait for the disk. Where a sixth of the memory is dirty, the system stalls
+// every writer of the machine; so of one value only so much may be unwritten, and what is longer goes at the disk's
+// pace.
 #pragma once
 
 #include <cstdint>
@@ -11,30 +12,24 @@ namespace larder::store {
 // Not thread-safe. One for each file.
 class Pacer {
  public:
-  // `offset`: where the value begins.
-  explicit Pacer(std::uint64_t offset) noexcept : first_(offset), started_(offset), waited_(offset) {}
+  // `offset`: where the value begins. Of what is written from there on, `unwritten_max` bytes and a step may be on
+  // their way to the disk.
+  Pacer(std::uint64_t offset, std::uint64_t unwritten_max) noexcept : unwritten_max_(unwritten_max), on_disk_(offset) {}
+
+  static constexpr std::uint64_t k_step = std::uint64_t{16} << 20;
 
   // The file was written, without gaps, up to `end`.
   void wrote(const os::File& file, std::uint64_t end) noexcept {
-    if (end - first_ < k_bytes_min || end - started_ < k_step) return;
-    file.start_writeback(started_, end - started_);
-    started_ = end;
-    static const std::uint64_t unwritten_max = os::memory_bytes() / k_unwritten_part;
-    if (end - waited_ <= unwritten_max + k_step) return;
-    const std::uint64_t written = end - unwritten_max;
-    file.wait_for_writeback(waited_, written - waited_);
-    waited_ = written;
+    if (end - on_disk_ < unwritten_max_ + k_step) return;
+    const std::uint64_t due = end - unwritten_max_;
+    file.start_writeback(due, k_step);  // so that the disk has something to do after this
+    file.wait_for_writeback(on_disk_, due - on_disk_);
+    on_disk_ = due;
   }
 
  private:
-  static constexpr std::uint64_t k_bytes_min = std::uint64_t{32} << 20;
-  static constexpr std::uint64_t k_step = std::uint64_t{16} << 20;
-  // The system slows all writers down when about a sixth of the memory is dirty.
-  static constexpr std::uint64_t k_unwritten_part = 16;
-
-  const std::uint64_t first_;
-  std::uint64_t started_;  // up to here the system was asked to write
-  std::uint64_t waited_;   // up to here it has written
+  const std::uint64_t unwritten_max_;
+  std::uint64_t on_disk_;  // up to here it is
 };
 
 }  // namespace larder::store

@@ -116,7 +116,7 @@ TEST(Store, APieceMayEndAnywhere) {
   EXPECT_TRUE(Process::text(lookup.found->value) == value);
 }
 
-TEST(Store, AValueThatIsSentOnItsWayToTheDiskWhileItIsWrittenComesBackWhole) {
+TEST(Store, ALargeValueInUnevenPiecesComesBackWhole) {
   const Directory directory;
   Process process(directory, 256 * k_mib, Verification::always);
   const std::string value = noise(40 * k_mib + 1, 3);
