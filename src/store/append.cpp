@@ -24,6 +24,12 @@ Extent extent_of_parts(const RecordParts& parts, std::uint64_t offset) noexcept 
 
 }  // namespace
 
+bool Appender::suits(const SegmentEntry& entry, const RecordParts& parts) noexcept {
+  const LastsUntil there = entry.lasts_until.load();
+  const LastsUntil until = lasts_until(parts.expires_ms);
+  return there == k_lasts_unknown || there == until || last_alike(there, until, base::wall_ms());
+}
+
 bool Appender::fits(const SegmentEntry& entry, const RecordParts& parts) const noexcept {
   return sealed_end(extent_of_parts(parts, entry.committed.load()).end, entry.records.load() + 1) <=
          control_.page().segment_bytes;
@@ -41,42 +47,63 @@ Result<std::uint64_t> Appender::write(const Writable& segment, const RecordParts
   os::reached("store.append.before_write");
   if (Result<void> written = segment.file.write_at(offset, pieces); !written) return written.error();
   os::reached("store.append.written");
-  commit(segment, extent.end);
+  commit(segment, parts, extent.end);
   return extent.end - offset;
 }
 
-void Appender::commit(const Writable& segment, std::uint64_t end) {
-  // Counted before it is committed: a kill in between makes the footer's room too large, never too small.
+void Appender::commit(const Writable& segment, const RecordParts& parts, std::uint64_t end) {
+  // Counted before it is committed: a kill in between makes the footer's room too large, never too small; and the
+  // segment lasts too long, never too short.
   SegmentEntry& entry = control_.segment(segment.slot);
+  entry.lasts_until.store(std::max(entry.lasts_until.load(), lasts_until(parts.expires_ms)));
   entry.last_sequence.store(control_.last_sequence(), std::memory_order_relaxed);
   entry.records.store(entry.records.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   entry.committed.store(end, std::memory_order_release);
   os::reached("store.append.committed");
 }
 
-Put Appender::prepare(const RecordParts& parts, Space::Room room) {
-  if (segment_ && !fits(control_.segment(segment_->slot), parts)) seal();
-  if (!segment_) {
-    Space::Granted<Writable> leased =
-        space_.lease_shared([&](const SegmentEntry& entry) { return fits(entry, parts); }, room);
-    if (!leased.value) return leased.refusal;
-    segment_ = std::move(leased.value);
-  }
-  const SegmentEntry& entry = control_.segment(segment_->slot);
+Space::Granted<Writable*> Appender::prepare(const RecordParts& parts, Space::Room room) {
+  const Space::Granted<Writable*> held = hold(parts, room);
+  if (!held.value) return held;
+  const SegmentEntry& entry = control_.segment((*held.value)->slot);
   const Extent extent = extent_of_parts(parts, entry.committed.load());
-  const Space::Granted<bool> grown = space_.reserve(*segment_, sealed_end(extent.end, entry.records.load() + 1), room);
-  if (!grown.value) return grown.refusal;
-  last_write_ns_ = base::monotonic_ns();
-  return Put::stored;
+  const Space::Granted<bool> grown =
+      space_.reserve(**held.value, sealed_end(extent.end, entry.records.load() + 1), room);
+  if (!grown.value) return {std::nullopt, grown.refusal};
+  return held;
 }
 
-void Appender::seal() {
-  SegmentEntry& entry = control_.segment(segment_->slot);
+Space::Granted<Writable*> Appender::hold(const RecordParts& parts, Space::Room room) {
+  const std::int64_t now_ns = base::monotonic_ns();
+  const auto held =
+      std::ranges::find_if(held_, [&](const Held& one) { return suits(control_.segment(one.segment.slot), parts); });
+  if (held != held_.end() && fits(control_.segment(held->segment.slot), parts)) {
+    held->last_write_ns = now_ns;
+    return {&held->segment};
+  }
+  if (held != held_.end()) {
+    seal(std::move(held->segment));
+    held_.erase(held);
+  }
+  Space::Granted<Writable> leased =
+      space_.lease_shared([&](const SegmentEntry& entry) { return suits(entry, parts) && fits(entry, parts); }, room);
+  if (!leased.value) return {std::nullopt, leased.refusal};
+  if (held_.size() == k_held_max) {
+    const auto idle = std::ranges::min_element(held_, {}, &Held::last_write_ns);
+    space_.release(std::move(idle->segment));
+    held_.erase(idle);
+  }
+  held_.push_back({*std::move(leased.value), now_ns});
+  return {&held_.back().segment};
+}
+
+void Appender::seal(Writable segment) {
+  SegmentEntry& entry = control_.segment(segment.slot);
   const std::uint64_t offset = entry.committed.load();
-  const Result<std::uint64_t> file_bytes = segment_->file.size();
+  const Result<std::uint64_t> file_bytes = segment.file.size();
   std::vector<FooterItem> items;
   std::uint64_t walked = 0;
-  if (const Segments::Pin pin = segments_.pin(segment_->slot); pin && pin.populate(pin.bytes())) {
+  if (const Segments::Pin pin = segments_.pin(segment.slot); pin && pin.populate(pin.bytes())) {
     walked = walk_records(pin.bytes(), pin.seed(),
                           [&items](const RecordView& record) { items.push_back(footer_item(record)); });
   }
@@ -93,27 +120,27 @@ void Appender::seal() {
     const std::vector<Digest> chunks = digest_chunks(std::span(&value, 1), value.size());
     parts.value_bytes = value.size();
     parts.chunks = chunks;
-    const std::vector<std::byte> head = encode_head(parts, segment_->seed, offset);
-    const Trailer trailer = make_trailer(offset, segment_->id, segment_->seed);
+    const std::vector<std::byte> head = encode_head(parts, segment.seed, offset);
+    const Trailer trailer = make_trailer(offset, segment.id, segment.seed);
     const std::array<Bytes, 3> footer{Bytes(head), value,
                                       Bytes(k_zeros).first(extent.end - extent.value_offset - value.size())};
     const Bytes trailer_bytes = std::as_bytes(std::span(&trailer, 1));
     os::reached("store.seal.before_write");
-    Result<void> written = segment_->file.write_at(offset, footer);
-    if (written) written = segment_->file.write_at(trailer_offset, std::span(&trailer_bytes, 1));
+    Result<void> written = segment.file.write_at(offset, footer);
+    if (written) written = segment.file.write_at(trailer_offset, std::span(&trailer_bytes, 1));
     os::reached("store.seal.written");
     if (written) {
       entry.committed.store(extent.end, std::memory_order_release);
     } else {
-      trouble_.note(written.error(), segment_->file.path());
+      trouble_.note(written.error(), segment.file.path());
     }
   }
   entry.state.store(SegmentState::sealed);
   os::reached("store.seal.sealed");
-  if (const Result<std::uint64_t> bytes = segment_->file.size()) {
+  if (const Result<std::uint64_t> bytes = segment.file.size()) {
     entry.reserved.store(std::min(entry.reserved.load(), base::align_up(*bytes, k_page_bytes)));
   }
-  space_.release(*std::exchange(segment_, std::nullopt));
+  space_.release(std::move(segment));
 }
 
 Put Appender::append_value(const Key& key, RecordParts parts, std::span<const Bytes> value, std::uint64_t stamp,
@@ -136,28 +163,30 @@ Put Appender::append_shared(const Key& key, RecordParts& parts, std::span<const 
   const std::vector<Digest> chunks = digest_chunks(value, parts.value_bytes);
   parts.chunks = chunks;
   const std::lock_guard lock(mutex_);
-  if (const Put put = prepare(parts, Space::Room::made); put != Put::stored) return put;
-  announce(key.fingerprint(), *segment_);
-  const Put put = append_leased(key, parts, value, stamp, noted);
-  control_.segment(segment_->slot).publishing.store(0);
+  const Space::Granted<Writable*> prepared = prepare(parts, Space::Room::made);
+  if (!prepared.value) return prepared.refusal;
+  const Writable& segment = **prepared.value;
+  announce(key.fingerprint(), segment);
+  const Put put = append_leased(segment, key, parts, value, stamp, noted);
+  control_.segment(segment.slot).publishing.store(0);
   return put;
 }
 
-Put Appender::append_leased(const Key& key, RecordParts& parts, std::span<const Bytes> value, std::uint64_t stamp,
-                            Journal::Position& noted) {
+Put Appender::append_leased(const Writable& segment, const Key& key, RecordParts& parts, std::span<const Bytes> value,
+                            std::uint64_t stamp, Journal::Position& noted) {
   // The mark and the number first, then the question: a removal that this misses sees the mark, and gets a
   // higher number than the record.
   parts.sequence = next_sequence();
   if (!index_.unchanged(key, stamp)) return Put::superseded;
-  const std::uint64_t offset = control_.segment(segment_->slot).committed.load();
-  const Result<std::uint64_t> written = write(*segment_, parts, offset, value);
+  const std::uint64_t offset = control_.segment(segment.slot).committed.load();
+  const Result<std::uint64_t> written = write(segment, parts, offset, value);
   if (!written) {
-    trouble_.note(written.error(), segment_->file.path());
+    trouble_.note(written.error(), segment.file.path());
     return Put::fault;
   }
   trouble_.count(Counter::stored);
   trouble_.count(Counter::stored_bytes, *written);
-  const Index::Published published = index_.publish(key, {segment_->slot, offset}, parts.sequence, stamp, noted);
+  const Index::Published published = index_.publish(key, {segment.slot, offset}, parts.sequence, stamp, noted);
   os::reached("store.append.published");
   if (published == Index::Published::done) return Put::stored;
   // A rebuild would find the record otherwise.
@@ -193,7 +222,7 @@ Put Appender::publish_large(const Key& key, RecordParts parts, LargeValue& value
     return Put::fault;
   }
   os::reached("store.append.written");
-  commit(segment, value.record_end());
+  commit(segment, parts, value.record_end());
   trouble_.count(Counter::stored);
   trouble_.count(Counter::stored_bytes, value.record_end() - sizeof(SegmentHeader));
   const Location at{segment.slot, sizeof(SegmentHeader)};
@@ -210,24 +239,27 @@ Put Appender::publish_large(const Key& key, RecordParts parts, LargeValue& value
 
 Appender::Moved Appender::move(const RecordParts& parts, Bytes value, Location from, std::set<std::uint64_t>& into) {
   const std::lock_guard lock(mutex_);
-  if (prepare(parts, Space::Room::spare) != Put::stored) return Moved::refused;
-  into.insert(segment_->id);
-  announce(parts.fingerprint, *segment_);
-  const Moved moved = move_announced(parts, value, from);
-  control_.segment(segment_->slot).publishing.store(0);
+  const Space::Granted<Writable*> prepared = prepare(parts, Space::Room::spare);
+  if (!prepared.value) return Moved::refused;
+  const Writable& segment = **prepared.value;
+  into.insert(segment.id);
+  announce(parts.fingerprint, segment);
+  const Moved moved = move_announced(segment, parts, value, from);
+  control_.segment(segment.slot).publishing.store(0);
   return moved;
 }
 
-Appender::Moved Appender::move_announced(const RecordParts& parts, Bytes value, Location from) {
+Appender::Moved Appender::move_announced(const Writable& segment, const RecordParts& parts, Bytes value,
+                                         Location from) {
   // The mark and the count first, then the question: a removal that does not see the mark saw the slot, and one that
   // has noted what it removes before the mark was there sees the count, and notes it again.
   control_.page().moved.fetch_add(1);
   os::reached("store.move.announced");
   if (index_.slots().published(parts.fingerprint, from).slot == nullptr) return Moved::gone;
-  const Location to{segment_->slot, control_.segment(segment_->slot).committed.load()};
-  const Result<std::uint64_t> written = write(*segment_, parts, to.offset, std::span(&value, 1));
+  const Location to{segment.slot, control_.segment(segment.slot).committed.load()};
+  const Result<std::uint64_t> written = write(segment, parts, to.offset, std::span(&value, 1));
   if (!written) {
-    trouble_.note(written.error(), segment_->file.path());
+    trouble_.note(written.error(), segment.file.path());
     return Moved::refused;
   }
   trouble_.count(Counter::reinserted);
@@ -244,8 +276,11 @@ Appender::Moved Appender::move_announced(const RecordParts& parts, Bytes value, 
 
 void Appender::give_up(std::int64_t idle_since_ns) {
   const std::lock_guard lock(mutex_);
-  if (!segment_ || last_write_ns_ > idle_since_ns) return;
-  space_.release(*std::exchange(segment_, std::nullopt));
+  std::erase_if(held_, [&](Held& held) {
+    if (held.last_write_ns > idle_since_ns) return false;
+    space_.release(std::move(held.segment));
+    return true;
+  });
 }
 
 }  // namespace larder::store

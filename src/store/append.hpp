@@ -1,17 +1,18 @@
-// The appender: writes records. Of a process at most one segment is being appended to; a large value
-// goes into a segment of its own, beside that, so that it holds nobody up.
+// The appender: writes records. A process appends to one segment, or to a few if some of its records expire much sooner
+// than others: what is over at about the same time lies together, so that segments come to be over as a whole, and are
+// reclaimed before all others, for nothing. A large value goes into a segment of its own, so that it holds nobody up.
 //
 // A record is written (pwritev from where its pieces are), then committed (the entry's `committed`, with
 // release), then published in the index. Until it is committed it does not exist: whoever leases the
 // segment next overwrites it.
 //
-// Thread-safe: appends to the shared segment take turns under a mutex, which is held until the record is
+// Thread-safe: appends to shared segments take turns under a mutex, which is held until the record is
 // published, so that the segment cannot be given away in between.
 #pragma once
 
 #include <mutex>
-#include <optional>
 #include <set>
+#include <vector>
 
 #include "store/control.hpp"
 #include "store/index.hpp"
@@ -43,28 +44,38 @@ class Appender {
     refused,  // there is no room, or the system refused
   };
   Moved move(const RecordParts& parts, Bytes value, Location from, std::set<std::uint64_t>& into);
-  // Gives the append lease back if nothing was written since `idle_since` (monotonic).
+  // Gives the append leases back of segments to which nothing was written since `idle_since` (monotonic).
   void give_up(std::int64_t idle_since_ns);
 
  private:
+  // A segment that this process appends to.
+  struct Held {
+    Writable segment;
+    std::int64_t last_write_ns;
+  };
+  static constexpr std::size_t k_held_max = 4;
+
   [[nodiscard]] std::uint64_t next_sequence() const noexcept { return control_.page().sequence.fetch_add(1); }
   [[nodiscard]] bool fits(const SegmentEntry& entry, const RecordParts& parts) const noexcept;
   // The bytes that the record takes.
   Result<std::uint64_t> write(const Writable& segment, const RecordParts& parts, std::uint64_t offset,
                               std::span<const Bytes> value);
+  // Whether the record may lie in that shared segment: it is over at about the same time as those that are there.
+  [[nodiscard]] static bool suits(const SegmentEntry& entry, const RecordParts& parts) noexcept;
   // All REQUIRE mutex_.
-  // Put::stored: there is a segment with room for the record.
-  Put prepare(const RecordParts& parts, Space::Room room);
-  void seal();
-  Put append_leased(const Key& key, RecordParts& parts, std::span<const Bytes> value, std::uint64_t stamp,
-                    Journal::Position& noted);
+  // A segment with room for the record, until the next call.
+  Space::Granted<Writable*> prepare(const RecordParts& parts, Space::Room room);
+  Space::Granted<Writable*> hold(const RecordParts& parts, Space::Room room);
+  void seal(Writable segment);
+  Put append_leased(const Writable& segment, const Key& key, RecordParts& parts, std::span<const Bytes> value,
+                    std::uint64_t stamp, Journal::Position& noted);
 
   Put append_shared(const Key& key, RecordParts& parts, std::span<const Bytes> value, std::uint64_t stamp,
                     Journal::Position& noted);
   Put append_single(const Key& key, const RecordParts& parts, std::span<const Bytes> value, std::uint64_t stamp,
                     Journal::Position& noted);
-  Moved move_announced(const RecordParts& parts, Bytes value, Location from);
-  void commit(const Writable& segment, std::uint64_t end);
+  Moved move_announced(const Writable& segment, const RecordParts& parts, Bytes value, Location from);
+  void commit(const Writable& segment, const RecordParts& parts, std::uint64_t end);
   void announce(const Digest& fingerprint, const Writable& segment);
 
   const Control& control_;
@@ -74,8 +85,7 @@ class Appender {
   Journal& journal_;
   Trouble& trouble_;
   std::mutex mutex_;
-  std::optional<Writable> segment_;  // guarded by mutex_
-  std::int64_t last_write_ns_ = 0;   // likewise
+  std::vector<Held> held_;  // guarded by mutex_
 };
 
 }  // namespace larder::store

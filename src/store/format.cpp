@@ -100,6 +100,27 @@ std::optional<std::uint64_t> read_trailer(Bytes file, std::uint64_t id, std::uin
   return trailer.footer_offset;
 }
 
+LastsUntil lasts_until(std::int64_t expires_ms) noexcept {
+  const std::int64_t seconds = expires_ms / 1000 + (expires_ms % 1000 > 0 ? 1 : 0);
+  return static_cast<LastsUntil>(
+      std::clamp<std::int64_t>(seconds, std::int64_t{k_lasts_unknown} + 1, std::int64_t{k_lasts_always}));
+}
+
+bool last_alike(LastsUntil a, LastsUntil b, std::int64_t now_ms) noexcept {
+  if (a == k_lasts_always || b == k_lasts_always) return a == b;
+  const auto seconds_left = [now_ms](LastsUntil until) {
+    return std::max<std::int64_t>(1, std::int64_t{until} - now_ms / 1000);
+  };
+  constexpr std::int64_t k_factor = 4;
+  const auto [less, more] = std::minmax({seconds_left(a), seconds_left(b)});
+  return more <= k_factor * less;
+}
+
+bool SegmentEntry::lasts(std::int64_t now_ms) const noexcept {
+  const LastsUntil until = lasts_until.load();
+  return until == k_lasts_unknown || until == k_lasts_always || std::int64_t{until} * 1000 > now_ms;
+}
+
 // The moment and the tags.
 std::uint64_t stamps_bytes(std::uint64_t tag_count) noexcept {
   return tag_count == 0 ? 0 : 8 + 8 * tag_count;

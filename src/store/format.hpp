@@ -323,6 +323,14 @@ enum class SegmentState : std::uint32_t { free = 0, open = 1, sealed = 2, retire
 }
 enum class SegmentKind : std::uint32_t { shared = 0, single = 1 };
 
+// When a record is over, or the last record of a segment, in whole seconds since 1970, rounded up.
+using LastsUntil = std::uint32_t;
+inline constexpr LastsUntil k_lasts_unknown = 0;          // there is none yet
+inline constexpr LastsUntil k_lasts_always = UINT32_MAX;  // it never is
+[[nodiscard]] LastsUntil lasts_until(std::int64_t expires_ms) noexcept;
+// Whether two that were written at that time are over at about the same time.
+[[nodiscard]] bool last_alike(LastsUntil a, LastsUntil b, std::int64_t now_ms) noexcept;
+
 struct alignas(64) SegmentEntry {
   std::atomic<std::uint64_t> id;
   std::atomic<SegmentState> state;
@@ -330,14 +338,19 @@ struct alignas(64) SegmentEntry {
   std::atomic<std::uint64_t> committed;
   std::atomic<std::uint64_t> reserved;
   std::atomic<std::uint64_t> last_sequence;
-  std::atomic<std::uint64_t> records;
+  std::atomic<std::uint32_t> records;
+  std::atomic<LastsUntil> lasts_until;
   std::atomic<std::uint64_t> publishing;
   std::atomic<std::uint64_t> publishing_at;
+
+  // Whether a record of it may not be over. True if that is not known.
+  [[nodiscard]] bool lasts(std::int64_t now_ms) const noexcept;
 };
 static_assert(sizeof(SegmentEntry) == 64 && offsetof(SegmentEntry, state) == 8 && offsetof(SegmentEntry, kind) == 12 &&
               offsetof(SegmentEntry, committed) == 16 && offsetof(SegmentEntry, reserved) == 24 &&
               offsetof(SegmentEntry, last_sequence) == 32 && offsetof(SegmentEntry, records) == 40 &&
-              offsetof(SegmentEntry, publishing) == 48 && offsetof(SegmentEntry, publishing_at) == 56);
+              offsetof(SegmentEntry, lasts_until) == 44 && offsetof(SegmentEntry, publishing) == 48 &&
+              offsetof(SegmentEntry, publishing_at) == 56);
 // A key in one word that is not 0, where to take another key for it costs only time: SegmentEntry::publishing while a
 // record of the key is on its way into the segment, and the journal.
 [[nodiscard]] constexpr std::uint64_t key_mark(const Digest& fingerprint) noexcept {

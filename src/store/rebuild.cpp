@@ -155,7 +155,10 @@ Result<void> rebuild(const Paths& paths, const Control& control, const Table& ge
     entry.committed = segment.committed;
     entry.reserved = base::align_up(segment.file_bytes, k_page_bytes);
     entry.last_sequence = segment.last_sequence;
-    entry.records = segment.items.size();
+    entry.records = static_cast<std::uint32_t>(segment.items.size());
+    for (const FooterItem& item : segment.items) {
+      entry.lasts_until = std::max(entry.lasts_until.load(), lasts_until(item.expires_ms));
+    }
     entry.state = SegmentState::sealed;
     sequence = std::max(sequence, segment.last_sequence);
     last_id = std::max(last_id, segment.id);

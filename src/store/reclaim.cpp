@@ -82,15 +82,19 @@ std::uint64_t Space::reserve_bytes() const noexcept {
 
 std::vector<std::uint32_t> Space::oldest() const {
   struct Aged {
+    bool lasts;
     std::uint64_t last_sequence;
     std::uint64_t id;  // a copy is younger than its original, although no number was given out in between
     std::uint32_t slot;
     auto operator<=>(const Aged&) const = default;
   };
   std::vector<Aged> aged;
+  const std::int64_t now_ms = base::wall_ms();
   const std::span<SegmentEntry> all = control_.segments();
   for (std::uint32_t slot = 0; slot < all.size(); ++slot) {
-    if (alive(all[slot].state.load())) aged.push_back({all[slot].last_sequence.load(), all[slot].id.load(), slot});
+    const SegmentEntry& entry = all[slot];
+    if (!alive(entry.state.load())) continue;
+    aged.push_back({entry.lasts(now_ms), entry.last_sequence.load(), entry.id.load(), slot});
   }
   std::ranges::sort(aged);
   std::vector<std::uint32_t> slots;
@@ -423,6 +427,7 @@ Space::Granted<Writable> Space::make_segment(SegmentKind kind, std::uint64_t byt
   entry.committed.store(sizeof header);
   entry.last_sequence.store(0);
   entry.records.store(0);
+  entry.lasts_until.store(k_lasts_unknown);
   entry.publishing.store(0);
   entry.state.store(SegmentState::open);
   control_.page().making.store(0);

@@ -2,7 +2,8 @@
 //
 // The budget lock (a lock byte and a mutex in the process) is held by whoever changes the segment table
 // upwards: makes a segment, reserves more for one, retires or frees one. So the sum of what is reserved
-// never passes the limit. Old segments go first (the lowest last sequence), whole:
+// never passes the limit. Segments go whole: first those of which nothing lasts, then old ones (the lowest last
+// sequence):
 //
 //   open, sealed -> retired   its records are found no longer
 //   retired -> cleared        no slot leads to it; its bytes still count
@@ -75,7 +76,8 @@ class Space {
   // who removes the record's key would know of it when the mark is gone, but a rebuild would find it.
   void bury(const Writable& segment);
 
-  // The segments that may go, those first that were written to longest ago. A snapshot.
+  // The segments that may go: first those of which nothing lasts, then those that were written to longest ago. A
+  // snapshot.
   [[nodiscard]] std::vector<std::uint32_t> oldest() const;
   // What was retired, and waits for those who map it.
   [[nodiscard]] std::uint64_t pending() const noexcept;

@@ -83,15 +83,17 @@ std::vector<Reclaimer::Victim> Reclaimer::few_oldest() {
   std::vector<Victim> few;
   std::map<std::uint64_t, int> passed_over;
   const std::uint64_t pending = space_.pending();
+  const std::int64_t now_ms = base::wall_ms();
   for (const std::uint32_t slot : space_.oldest()) {
     const SegmentEntry& entry = control_.segment(slot);
     const std::uint64_t id = entry.id.load();
-    if (entry.state.load() != SegmentState::sealed || !space_.may_retire(slot, pending)) continue;
+    if (entry.state.load() != SegmentState::sealed && entry.lasts(now_ms)) continue;
+    if (!space_.may_retire(slot, pending)) continue;
     // What is worth more than others counts for less every time, and goes in the end: its hits may be of long ago.
     const auto passed = passed_over_.find(id);
     const int times = passed == passed_over_.end() ? 0 : passed->second;
     passed_over[id] = times + 1;
-    const double worth = sample(slot, id);
+    const double worth = entry.lasts(now_ms) ? sample(slot, id) : 0;
     few.push_back({slot, id, worth, times < k_passed_over_max ? std::ldexp(worth, -times) : 0});
     if (few.size() == k_choice) break;
   }
@@ -131,7 +133,8 @@ bool Reclaimer::reclaim_one() {
       continue;
     }
     Compacted done;
-    if (const Segments::Pin pin = segments_.pin(victim.slot); pin && !single) {
+    const bool lasts = control_.segment(victim.slot).lasts(base::wall_ms());
+    if (const Segments::Pin pin = segments_.pin(victim.slot); pin && !single && lasts) {
       Contents contents = read(pin, victim.slot);
       std::ranges::sort(contents.living, std::ranges::greater(), &Living::worth);
       std::uint64_t room = contents.bytes / k_kept_part_max;
