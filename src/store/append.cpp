@@ -82,22 +82,23 @@ Space::Granted<Writable*> Appender::hold(const RecordParts& parts, Space::Room r
     return {&held->segment};
   }
   if (held != held_.end()) {
-    seal(std::move(held->segment));
-    held_.erase(held);
+    seal(held->segment);
+    let_go(held);
   }
   Space::Granted<Writable> leased =
       space_.lease_shared([&](const SegmentEntry& entry) { return suits(entry, parts) && fits(entry, parts); }, room);
   if (!leased.value) return {std::nullopt, leased.refusal};
-  if (held_.size() == k_held_max) {
-    const auto idle = std::ranges::min_element(held_, {}, &Held::last_write_ns);
-    space_.release(std::move(idle->segment));
-    held_.erase(idle);
-  }
+  if (held_.size() == k_held_max) let_go(std::ranges::min_element(held_, {}, &Held::last_write_ns));
   held_.push_back({*std::move(leased.value), now_ns});
   return {&held_.back().segment};
 }
 
-void Appender::seal(Writable segment) {
+void Appender::let_go(std::vector<Held>::iterator held) {
+  space_.release(std::move(held->segment));
+  held_.erase(held);
+}
+
+void Appender::seal(const Writable& segment) {
   SegmentEntry& entry = control_.segment(segment.slot);
   const std::uint64_t offset = entry.committed.load();
   const Result<std::uint64_t> file_bytes = segment.file.size();
@@ -140,7 +141,6 @@ void Appender::seal(Writable segment) {
   if (const Result<std::uint64_t> bytes = segment.file.size()) {
     entry.reserved.store(std::min(entry.reserved.load(), base::align_up(*bytes, k_page_bytes)));
   }
-  space_.release(std::move(segment));
 }
 
 Put Appender::append_value(const Key& key, RecordParts parts, std::span<const Bytes> value, std::uint64_t stamp,
@@ -276,11 +276,9 @@ Appender::Moved Appender::move_announced(const Writable& segment, const RecordPa
 
 void Appender::give_up(std::int64_t idle_since_ns) {
   const std::lock_guard lock(mutex_);
-  std::erase_if(held_, [&](Held& held) {
-    if (held.last_write_ns > idle_since_ns) return false;
-    space_.release(std::move(held.segment));
-    return true;
-  });
+  for (std::size_t i = held_.size(); i-- > 0;) {
+    if (held_[i].last_write_ns <= idle_since_ns) let_go(held_.begin() + static_cast<std::ptrdiff_t>(i));
+  }
 }
 
 }  // namespace larder::store

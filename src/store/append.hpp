@@ -26,7 +26,9 @@ namespace larder::store {
 class Appender {
  public:
   Appender(const Control& control, Space& space, Segments& segments, Index& index, Journal& journal, Trouble& trouble)
-      : control_(control), space_(space), segments_(segments), index_(index), journal_(journal), trouble_(trouble) {}
+      : control_(control), space_(space), segments_(segments), index_(index), journal_(journal), trouble_(trouble) {
+    held_.reserve(k_held_max);
+  }
 
   // Appends and publishes a value of the key, unless the key changed since `stamp`: that is asked after
   // the record has its sequence number, and again by Index::publish. `parts.sequence` is assigned here. What has to be
@@ -66,7 +68,8 @@ class Appender {
   // A segment with room for the record, until the next call.
   Space::Granted<Writable*> prepare(const RecordParts& parts, Space::Room room);
   Space::Granted<Writable*> hold(const RecordParts& parts, Space::Room room);
-  void seal(Writable segment);
+  void seal(const Writable& segment);
+  void let_go(std::vector<Held>::iterator held);
   Put append_leased(const Writable& segment, const Key& key, RecordParts& parts, std::span<const Bytes> value,
                     std::uint64_t stamp, Journal::Position& noted);
 
@@ -85,7 +88,7 @@ class Appender {
   Journal& journal_;
   Trouble& trouble_;
   std::mutex mutex_;
-  std::vector<Held> held_;  // guarded by mutex_
+  std::vector<Held> held_;  // guarded by mutex_; with room for k_held_max: a lease is not lost to a bad_alloc
 };
 
 }  // namespace larder::store
