@@ -302,6 +302,7 @@ struct ControlPage {
   std::atomic<std::uint64_t> journal_count;
   std::atomic<std::uint64_t> journal_cleared;
   std::atomic<std::uint64_t> journal_synced;
+  std::atomic<std::uint64_t> journal_owed;
   alignas(64) std::atomic<std::uint64_t> moved;
 };
 static_assert(offsetof(ControlPage, gen_log2) == 48 && offsetof(ControlPage, journal_log2) == 52 &&
@@ -314,7 +315,7 @@ static_assert(offsetof(ControlPage, gen_log2) == 48 && offsetof(ControlPage, jou
               offsetof(ControlPage, cramped) == 640 && offsetof(ControlPage, journal_number) == 704 &&
               offsetof(ControlPage, journal_used) == 712 && offsetof(ControlPage, journal_count) == 720 &&
               offsetof(ControlPage, journal_cleared) == 728 && offsetof(ControlPage, journal_synced) == 736 &&
-              offsetof(ControlPage, moved) == 768 && sizeof(ControlPage) <= k_page_bytes);
+              offsetof(ControlPage, journal_owed) == 744 && offsetof(ControlPage, moved) == 768 && sizeof(ControlPage) <= k_page_bytes);
 
 enum class SegmentState : std::uint32_t { free = 0, open = 1, sealed = 2, retired = 3, cleared = 4 };
 // Whether its records are found.

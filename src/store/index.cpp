@@ -137,7 +137,8 @@ Index::Matches Index::matches(const Digest& fingerprint, Bytes key) {
       if (what == Read::found) {
         if (hit.record.header.fingerprint != fingerprint || !std::ranges::equal(hit.record.key, key)) continue;
         sequence = hit.record.header.sequence;
-        fresh = this->fresh(hit.record);
+        // Who is publishing it may not have noted yet what it is put over.
+        fresh = (word & k_slot_pending) != 0 || this->fresh(hit.record);
       } else if (what != Read::nothing) {
         // It may be this key's and is treated as such, so it will be cleared: at worst another key's.
         fresh = true;
@@ -161,11 +162,12 @@ Index::Published Index::publish(const Key& key, Location at, std::uint64_t seque
   bool others_seen = false;
   bool older_noted = false;
   // What is older must not come back once this record was seen, whatever becomes of it. What is out of date could do no
-  // harm but by a clock that goes back: it is not waited for.
+  // harm but by a clock that goes back, and is not waited for; but what it was put over itself is.
   const auto note_older = [&](bool fresh) {
     others_seen = older_noted = true;
     const Journal::Position position = journal_.note_key(key.fingerprint(), sequence - 1);
-    if (fresh) noted = std::max(noted, position);
+    if (fresh) journal_.owe(position);
+    noted = std::max(noted, fresh ? position : journal_.owed());
   };
   while (true) {
     Matches there = matches(key.fingerprint(), key.canonical());

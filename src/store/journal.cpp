@@ -276,6 +276,10 @@ void Journal::require(Position position) noexcept {
   base::raise(control_.page().journal_cleared, position);
 }
 
+void Journal::owe(Position position) noexcept {
+  base::raise(control_.page().journal_owed, position);
+}
+
 void Journal::sync(Position position) {
   ControlPage& page = control_.page();
   const Position target = std::max(position, page.journal_cleared.load());

@@ -93,6 +93,11 @@ class Journal {
   // Every sync() includes that from here on. To be called before the slot of a record goes that it hides: who then puts
   // or removes the key finds nothing, and must not return before nothing can come back.
   void require(Position position) noexcept;
+  // What hides a record that is not out of date is synced by whoever put the newer one, before that put has returned.
+  // Until then it is owed: the newer one may be out of date by itself, and who puts that over, or removes it, could
+  // think that nothing has to be synced.
+  void owe(Position position) noexcept;
+  [[nodiscard]] Position owed() const noexcept { return control_.page().journal_owed.load(); }
   // Calls note(), then clear(), which clears what was noted; and note() once more if a record was moved meanwhile: a
   // compaction may have dropped the entry, having seen the record in its old place no more and in the new one not yet.
   template <class Note, class Clear>

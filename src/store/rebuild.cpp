@@ -128,6 +128,7 @@ Result<void> renew_journal(const Paths& paths, const Control& control, const Hid
   page.journal_count = entries.size();
   page.journal_synced = entries.size();
   page.journal_cleared = 0;
+  page.journal_owed = 0;
   return {};
 }
 

@@ -208,7 +208,7 @@ Store::Body::Forgotten Store::Body::forget(const Key& key) {
   };
   journal->note_and_clear(note, [&] { there = index->end_removal(key, what.until); });
   os::reached("store.remove.done");
-  journal->sync(what.fresh ? noted : 0);
+  journal->sync(what.fresh ? noted : what.until != 0 ? journal->owed() : 0);
   return {there, what.stamp};
 }
 

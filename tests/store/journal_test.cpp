@@ -82,6 +82,29 @@ TEST(Journal, WhatHidesAFreshValueIsSyncedBeforeTheCallReturnsAndNothingElse) {
   EXPECT_FALSE(synced_by(put(Key{"tagged"}))) << "over an invalidated one";
 }
 
+// Who changes a key finds only what is out of date, and does no harm; but whoever put that over a fresh value has not
+// synced what hides the fresh one.
+TEST(Journal, WhatHidesAFreshValueIsSyncedBeforeTheCallReturnsThatFindsOnlyAnExpiredOne) {
+  for (const bool put : {true, false}) {
+    SCOPED_TRACE(put);
+    const Directory directory;
+    Process first(directory);
+    Process second(directory);
+    const Control control = Control::open(directory.files()).value();
+    ASSERT_EQ(first.put(Key{"k"}, "fresh"), Put::stored);
+    ASSERT_EQ(first.put(Key{"k"}, "expired", k_past), Put::stored);
+    const std::uint64_t hidden = page_of(control).journal_count;
+    ASSERT_LT(page_of(control).journal_synced, hidden) << "the first one has not returned";
+    if (put) {
+      ASSERT_EQ(second.put(Key{"k"}, "new"), Put::stored);
+      second.store->sync();
+    } else {
+      second.store->remove(Key{"k"});
+    }
+    EXPECT_GE(page_of(control).journal_synced, hidden);
+  }
+}
+
 // Who changes a key finds nothing where another one was killed before he synced what hides its record.
 TEST(Journal, WhatHidARecordIsSyncedByWhoChangesItsKeyNextIfWhoHidItDied) {
   constexpr TagId k_tag = 7;
