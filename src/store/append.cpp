@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <utility>
 
 #include "base/bits.hpp"
@@ -22,10 +23,16 @@ Extent extent_of_parts(const RecordParts& parts, std::uint64_t offset) noexcept 
   return extent_of(offset, parts.key.size(), parts.type.size(), parts.tags.size(), parts.value_bytes, flags_of(parts));
 }
 
+// Until when the segment lasts. One that was written to before that was kept may last for ever.
+LastsUntil known(const SegmentEntry& entry) noexcept {
+  const LastsUntil until = entry.lasts_until.load();
+  return until == k_lasts_unknown && entry.committed.load() > sizeof(SegmentHeader) ? k_lasts_always : until;
+}
+
 }  // namespace
 
 bool Appender::suits(const SegmentEntry& entry, const RecordParts& parts) noexcept {
-  const LastsUntil there = entry.lasts_until.load();
+  const LastsUntil there = known(entry);
   const LastsUntil until = lasts_until(parts.expires_ms);
   return there == k_lasts_unknown || there == until || last_alike(there, until, base::wall_ms());
 }
@@ -55,47 +62,62 @@ void Appender::commit(const Writable& segment, const RecordParts& parts, std::ui
   // Counted before it is committed: a kill in between makes the footer's room too large, never too small; and the
   // segment lasts too long, never too short.
   SegmentEntry& entry = control_.segment(segment.slot);
-  entry.lasts_until.store(std::max(entry.lasts_until.load(), lasts_until(parts.expires_ms)));
+  entry.lasts_until.store(std::max(known(entry), lasts_until(parts.expires_ms)));
   entry.last_sequence.store(control_.last_sequence(), std::memory_order_relaxed);
   entry.records.store(entry.records.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   entry.committed.store(end, std::memory_order_release);
   os::reached("store.append.committed");
 }
 
-Space::Granted<Writable*> Appender::prepare(const RecordParts& parts, Space::Room room) {
-  const Space::Granted<Writable*> held = hold(parts, room);
-  if (!held.value) return held;
-  const SegmentEntry& entry = control_.segment((*held.value)->slot);
+Put Appender::prepare(const RecordParts& parts, Space::Room room) {
+  if (const Put put = hold(parts, room); put != Put::stored) return put;
+  Held& chosen = held_.back();
+  const SegmentEntry& entry = control_.segment(chosen.segment.slot);
   const Extent extent = extent_of_parts(parts, entry.committed.load());
-  const Space::Granted<bool> grown =
-      space_.reserve(**held.value, sealed_end(extent.end, entry.records.load() + 1), room);
-  if (!grown.value) return {std::nullopt, grown.refusal};
-  return held;
+  const std::uint64_t end = sealed_end(extent.end, entry.records.load() + 1);
+  // Room that is short is not held for other lifetimes.
+  if (held_.size() > 1 && !space_.reserve(chosen.segment, end, Space::Room::spare).value) {
+    while (held_.size() > 1) let_go(0);
+  }
+  const Space::Granted<bool> grown = space_.reserve(held_.back().segment, end, room);
+  if (!grown.value) return grown.refusal;
+  held_.back().last_write_ns = base::monotonic_ns();
+  return Put::stored;
 }
 
-Space::Granted<Writable*> Appender::hold(const RecordParts& parts, Space::Room room) {
-  const std::int64_t now_ns = base::monotonic_ns();
-  const auto held =
-      std::ranges::find_if(held_, [&](const Held& one) { return suits(control_.segment(one.segment.slot), parts); });
-  if (held != held_.end() && fits(control_.segment(held->segment.slot), parts)) {
-    held->last_write_ns = now_ns;
-    return {&held->segment};
+Put Appender::hold(const RecordParts& parts, Space::Room room) {
+  const auto has_room = [&](const Held& held) { return fits(control_.segment(held.segment.slot), parts); };
+  const auto use = [this](std::vector<Held>::iterator held) {
+    std::rotate(held, held + 1, held_.end());
+    return Put::stored;
+  };
+  const auto suited =
+      std::ranges::find_if(held_, [&](const Held& held) { return suits(control_.segment(held.segment.slot), parts); });
+  if (suited != held_.end()) {
+    if (has_room(*suited)) return use(suited);
+    seal(suited->segment);
+    let_go(static_cast<std::size_t>(suited - held_.begin()));
   }
-  if (held != held_.end()) {
-    seal(held->segment);
-    let_go(held);
+  const auto lease = [&](const std::function<bool(const SegmentEntry&)>& wanted, Space::Room from) {
+    Space::Granted<Writable> leased = space_.lease_shared(wanted, from);
+    if (leased.value) held_.push_back({*std::move(leased.value), base::monotonic_ns()});
+    return leased.value ? Put::stored : leased.refusal;
+  };
+  const auto fitting = [&](const SegmentEntry& entry) { return fits(entry, parts); };
+  const auto suited_and_fitting = [&](const SegmentEntry& entry) { return suits(entry, parts) && fits(entry, parts); };
+  const bool may_hold_more = held_.size() < k_held_max && !space_.crowded();
+  if (may_hold_more && lease(suited_and_fitting, held_.empty() ? room : Space::Room::spare) == Put::stored) {
+    return Put::stored;
   }
-  Space::Granted<Writable> leased =
-      space_.lease_shared([&](const SegmentEntry& entry) { return suits(entry, parts) && fits(entry, parts); }, room);
-  if (!leased.value) return {std::nullopt, leased.refusal};
-  if (held_.size() == k_held_max) let_go(std::ranges::min_element(held_, {}, &Held::last_write_ns));
-  held_.push_back({*std::move(leased.value), now_ns});
-  return {&held_.back().segment};
+  // Lifetimes are mixed rather than that so much is held that others find no room.
+  if (const auto any = std::ranges::find_if(held_, has_room); any != held_.end()) return use(any);
+  while (!held_.empty()) let_go(0);
+  return lease(fitting, room);
 }
 
-void Appender::let_go(std::vector<Held>::iterator held) {
-  space_.release(std::move(held->segment));
-  held_.erase(held);
+void Appender::let_go(std::size_t held) {
+  space_.release(std::move(held_[held].segment));
+  held_.erase(held_.begin() + static_cast<std::ptrdiff_t>(held));
 }
 
 void Appender::seal(const Writable& segment) {
@@ -163,9 +185,8 @@ Put Appender::append_shared(const Key& key, RecordParts& parts, std::span<const 
   const std::vector<Digest> chunks = digest_chunks(value, parts.value_bytes);
   parts.chunks = chunks;
   const std::lock_guard lock(mutex_);
-  const Space::Granted<Writable*> prepared = prepare(parts, Space::Room::made);
-  if (!prepared.value) return prepared.refusal;
-  const Writable& segment = **prepared.value;
+  if (const Put put = prepare(parts, Space::Room::made); put != Put::stored) return put;
+  const Writable& segment = held_.back().segment;
   announce(key.fingerprint(), segment);
   const Put put = append_leased(segment, key, parts, value, stamp, noted);
   control_.segment(segment.slot).publishing.store(0);
@@ -239,9 +260,8 @@ Put Appender::publish_large(const Key& key, RecordParts parts, LargeValue& value
 
 Appender::Moved Appender::move(const RecordParts& parts, Bytes value, Location from, std::set<std::uint64_t>& into) {
   const std::lock_guard lock(mutex_);
-  const Space::Granted<Writable*> prepared = prepare(parts, Space::Room::spare);
-  if (!prepared.value) return Moved::refused;
-  const Writable& segment = **prepared.value;
+  if (prepare(parts, Space::Room::spare) != Put::stored) return Moved::refused;
+  const Writable& segment = held_.back().segment;
   into.insert(segment.id);
   announce(parts.fingerprint, segment);
   const Moved moved = move_announced(segment, parts, value, from);
@@ -277,7 +297,7 @@ Appender::Moved Appender::move_announced(const Writable& segment, const RecordPa
 void Appender::give_up(std::int64_t idle_since_ns) {
   const std::lock_guard lock(mutex_);
   for (std::size_t i = held_.size(); i-- > 0;) {
-    if (held_[i].last_write_ns <= idle_since_ns) let_go(held_.begin() + static_cast<std::ptrdiff_t>(i));
+    if (held_[i].last_write_ns <= idle_since_ns) let_go(i);
   }
 }
 

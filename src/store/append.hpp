@@ -65,11 +65,11 @@ class Appender {
   // Whether the record may lie in that shared segment: it is over at about the same time as those that are there.
   [[nodiscard]] static bool suits(const SegmentEntry& entry, const RecordParts& parts) noexcept;
   // All REQUIRE mutex_.
-  // A segment with room for the record, until the next call.
-  Space::Granted<Writable*> prepare(const RecordParts& parts, Space::Room room);
-  Space::Granted<Writable*> hold(const RecordParts& parts, Space::Room room);
+  // Put::stored: the last of held_ has room for the record.
+  Put prepare(const RecordParts& parts, Space::Room room);
+  Put hold(const RecordParts& parts, Space::Room room);
   void seal(const Writable& segment);
-  void let_go(std::vector<Held>::iterator held);
+  void let_go(std::size_t held);
   Put append_leased(const Writable& segment, const Key& key, RecordParts& parts, std::span<const Bytes> value,
                     std::uint64_t stamp, Journal::Position& noted);
 
@@ -88,7 +88,8 @@ class Appender {
   Journal& journal_;
   Trouble& trouble_;
   std::mutex mutex_;
-  std::vector<Held> held_;  // guarded by mutex_; with room for k_held_max: a lease is not lost to a bad_alloc
+  std::vector<Held>
+      held_;  // the last was used last; guarded by mutex_; with room for k_held_max: a lease is not lost to a bad_alloc
 };
 
 }  // namespace larder::store

@@ -34,6 +34,9 @@ constexpr std::uint64_t k_reserve_part = 16;
 constexpr std::uint64_t k_reserve_segments_min = 2;
 constexpr std::uint64_t k_reserve_part_max = 4;
 
+// Of as many segments as the limit has room for, so many may be open before lifetimes are mixed.
+constexpr std::uint64_t k_open_part_max = 4;
+
 }  // namespace
 
 Space::Budget::Budget(Space& space) : space_(space), lock_(space.mutex_) {
@@ -71,6 +74,15 @@ std::optional<std::uint32_t> Space::free_slot() const noexcept {
 std::uint64_t Space::free_bytes() const noexcept {
   const std::uint64_t limit = control_.page().limit.load();
   return limit - std::min(limit, bytes_used());
+}
+
+bool Space::crowded() const noexcept {
+  const std::uint64_t most = control_.page().limit.load() / control_.page().segment_bytes / k_open_part_max;
+  const auto open = std::ranges::count_if(control_.segments(), [](const SegmentEntry& entry) {
+    return entry.state.load(std::memory_order_relaxed) == SegmentState::open &&
+           entry.kind.load(std::memory_order_relaxed) == SegmentKind::shared;
+  });
+  return static_cast<std::uint64_t>(open) >= most;
 }
 
 std::uint64_t Space::reserve_bytes() const noexcept {

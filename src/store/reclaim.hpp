@@ -91,6 +91,9 @@ class Space {
   // leased victim, that this process does not pin, and the journal knows that its records are gone.
   void free_victim(std::uint32_t slot);
 
+  // Whether so many segments are open that nobody should open one without need: what is open may be leased, and what is
+  // leased gives no room back.
+  [[nodiscard]] bool crowded() const noexcept;
   // What is kept free ahead of need.
   [[nodiscard]] std::uint64_t reserve_bytes() const noexcept;
   // What could be written without reclaiming anything.

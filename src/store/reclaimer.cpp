@@ -84,18 +84,20 @@ std::vector<Reclaimer::Victim> Reclaimer::few_oldest() {
   std::map<std::uint64_t, int> passed_over;
   const std::uint64_t pending = space_.pending();
   const std::int64_t now_ms = base::wall_ms();
+  std::size_t chosen = 0;
   for (const std::uint32_t slot : space_.oldest()) {
     const SegmentEntry& entry = control_.segment(slot);
     const std::uint64_t id = entry.id.load();
-    if (entry.state.load() != SegmentState::sealed && entry.lasts(now_ms)) continue;
-    if (!space_.may_retire(slot, pending)) continue;
+    // One that is open may be held by somebody, which is seen when it is leased: it counts for none of the few.
+    const bool sealed = entry.state.load() == SegmentState::sealed;
+    if ((!sealed && entry.lasts(now_ms)) || !space_.may_retire(slot, pending)) continue;
     // What is worth more than others counts for less every time, and goes in the end: its hits may be of long ago.
     const auto passed = passed_over_.find(id);
     const int times = passed == passed_over_.end() ? 0 : passed->second;
     passed_over[id] = times + 1;
     const double worth = entry.lasts(now_ms) ? sample(slot, id) : 0;
     few.push_back({slot, id, worth, times < k_passed_over_max ? std::ldexp(worth, -times) : 0});
-    if (few.size() == k_choice) break;
+    if (sealed && ++chosen == k_choice) break;
   }
   passed_over_.swap(passed_over);
   std::ranges::stable_sort(few, {}, &Victim::aged_worth);
@@ -134,6 +136,10 @@ bool Reclaimer::reclaim_one() {
     }
     Compacted done;
     const bool lasts = control_.segment(victim.slot).lasts(base::wall_ms());
+    if (lasts && control_.segment(victim.slot).state.load() != SegmentState::sealed) {
+      space_.spare_victim(victim.slot);  // somebody has written to it since
+      continue;
+    }
     if (const Segments::Pin pin = segments_.pin(victim.slot); pin && !single && lasts) {
       Contents contents = read(pin, victim.slot);
       std::ranges::sort(contents.living, std::ranges::greater(), &Living::worth);
@@ -242,7 +248,8 @@ void Reclaimer::sync(const std::set<std::uint64_t>& segments) {
     const std::filesystem::path path = paths_.segment(id);
     const Result<os::File> file = os::File::open(path, O_RDWR);
     const Result<void> synced = file ? file->sync() : file.error();
-    if (!synced) trouble_.note(synced.error(), path.string());
+    const bool freed = !synced && synced.error().code() == Errc::not_found;  // by another process: all of it was over
+    if (!synced && !freed) trouble_.note(synced.error(), path.string());
   }
   os::reached("store.reclaim.synced");
 }

@@ -1,6 +1,7 @@
 // Reclaim with judgement: what is worth it stays, at a bounded cost, and nothing that was removed, put over or evicted
 // comes back because a copy of it was made, wherever that is interrupted.
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <map>
 #include <thread>
@@ -41,9 +42,9 @@ void press(Process& process, int megabytes = 48) {
   }
 }
 
-// At least a second from now, and a whole one: segments know no parts of it.
-std::int64_t in_a_second() {
-  return (base::wall_ms() / 1000 + 2) * 1000;
+// A few seconds from now, and a whole one: segments know no parts of it.
+std::int64_t in_seconds() {
+  return (base::wall_ms() / 1000 + 4) * 1000;
 }
 
 void wait_until(std::int64_t wall_ms) {
@@ -116,7 +117,7 @@ TEST(Reclaimer, WhatIsExpiredOrInvalidatedGoesFirstAndIsNotKept) {
   };
   // In this order: what is fresh is the oldest.
   fill("fresh", costing(k_second));
-  const std::int64_t soon_ms = in_a_second();
+  const std::int64_t soon_ms = in_seconds();
   fill("expired", {"text", k_second, 7, soon_ms, {}});
   fill("invalidated", {"text", k_second, 7, k_no_expiry, {process.store->tags().moment(), {tag}}});
   process.store->invalidate(tag);
@@ -136,7 +137,7 @@ TEST(Reclaimer, WhatIsExpiredOrInvalidatedGoesFirstAndIsNotKept) {
 TEST(Reclaimer, WhatExpiresSoonTakesNoRoomFromWhatLastsWhenItHasExpired) {
   const Directory directory;
   Process process(directory, k_limit);
-  const std::int64_t soon_ms = in_a_second();
+  const std::int64_t soon_ms = in_seconds();
   // Of what is unused, all that lasts is older: in segments of both it would have to go first.
   for (int i = 0; i < 40; ++i) {
     ASSERT_EQ(process.put(Key{"lasting", i}, noise(100'000, 1)), Put::stored);
@@ -156,7 +157,7 @@ TEST(Reclaimer, WhatExpiresSoonTakesNoRoomFromWhatLastsWhenItHasExpired) {
 TEST(Reclaimer, KnowsAfterARestartWhichSegmentsAreOver) {
   const Directory directory;
   Process process(directory, k_limit);
-  const std::int64_t soon_ms = in_a_second();
+  const std::int64_t soon_ms = in_seconds();
   for (int i = 0; i < 70; ++i) {
     ASSERT_EQ(process.put(Key{"lasting", i}, noise(100'000, 1)), Put::stored);
     ASSERT_EQ(process.put(Key{"short", i}, noise(100'000, 1), soon_ms), Put::stored);
@@ -170,7 +171,7 @@ TEST(Reclaimer, KnowsAfterARestartWhichSegmentsAreOver) {
 TEST(Reclaimer, ALargeValueThatHasExpiredGoesBeforeWhatIsOlder) {
   const Directory directory;
   Process process(directory, k_limit);
-  const std::int64_t soon_ms = in_a_second();
+  const std::int64_t soon_ms = in_seconds();
   for (int i = 0; i < 60; ++i) ASSERT_EQ(process.put(Key{"lasting", i}, noise(100'000, 1)), Put::stored);
   ASSERT_EQ(process.put(Key{"large"}, noise(7 * k_mib, 1), soon_ms), Put::stored);
   wait_until(soon_ms);
@@ -189,13 +190,54 @@ TEST(Reclaimer, AProcessAppendsToFewSegmentsHoweverDifferentLifetimesAre) {
     }
     ASSERT_EQ(process.put(Key{"always", round}, noise(1000, 1)), Put::stored);
   }
-  EXPECT_EQ(segment_files(directory).size(), 9u) << "one that was given back is taken up again";
+  EXPECT_EQ(segment_files(directory).size(), 4u) << "the others are mixed in";
   int open = 0;
   for (const auto& descriptor : std::filesystem::directory_iterator("/proc/self/fd")) {
     std::error_code gone;  // that of the iteration itself
     open += std::filesystem::read_symlink(descriptor, gone).extension() == ".seg" ? 1 : 0;
   }
   EXPECT_EQ(open, 4);
+}
+
+// There are 16 segments, and 20 would be held.
+TEST(Reclaimer, ManyWritersWithManyLifetimesAreRefusedNothingInASmallStore) {
+  const Directory directory;
+  std::vector<std::unique_ptr<Process>> writers;
+  for (int i = 0; i < 5; ++i) writers.push_back(std::make_unique<Process>(directory, k_limit));
+  const std::string value = noise(50'000, 1);
+  const std::int64_t now_ms = base::wall_ms();
+  std::atomic<int> refused = 0;
+  std::vector<std::jthread> threads;
+  for (int i = 0; i < 5; ++i) {
+    threads.emplace_back([&, i] {
+      for (int round = 0; round < 60; ++round) {
+        std::int64_t lifetime_ms = 60'000;
+        for (int kind = 0; kind < 4; ++kind, lifetime_ms *= 16) {
+          const Put put =
+              writers[static_cast<std::size_t>(i)]->put(Key{"k", i, kind, round}, value, now_ms + lifetime_ms);
+          refused += put == Put::stored ? 0 : 1;
+        }
+      }
+    });
+  }
+  threads.clear();
+  EXPECT_EQ(refused, 0);
+}
+
+TEST(Reclaimer, IsNotStoppedBySegmentsThatAreOverWhileProcessesHoldThem) {
+  const Directory directory;
+  Process process(directory, k_limit);
+  std::vector<std::unique_ptr<Process>> others;
+  const std::int64_t soon_ms = base::wall_ms() + 100;
+  for (int i = 0; i < 5; ++i) {
+    others.push_back(std::make_unique<Process>(directory, k_limit));
+    ASSERT_EQ(others.back()->put(Key{"other", i}, "v", soon_ms), Put::stored);
+  }
+  for (int i = 0; i < 145; ++i) ASSERT_EQ(process.put(Key{"k", i}, noise(100'000, 1)), Put::stored);
+  wait_until(soon_ms + 1000);
+  ASSERT_EQ(process.counted(Counter::segments_reclaimed), 0u);
+  process.store->maintain();
+  EXPECT_GT(process.counted(Counter::segments_reclaimed), 0u);
 }
 
 TEST(Reclaimer, WritesAtMostAThirdOfWhatIsPutOnceMore) {
