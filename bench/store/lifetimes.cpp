@@ -5,8 +5,8 @@
 // Half of what is put into a full store of 256 MiB, 16 KiB each, expires after a second; the other half never does, and
 // is asked for by Zipf (0.99), twice as much as there is room for. A value that is missed is put again. Puts are paced:
 // what is put in about four seconds fills the store. Beside the one store, two of the same size together, one for each
-// half: no choice of where records lie can do better than the best of these. Lookups in the
-// first third of a run do not count.
+// half: no choice of where records lie can do better than the best of these. Lookups in the first third of a run do not
+// count.
 #include <chrono>
 #include <cstdio>
 #include <filesystem>

@@ -184,7 +184,7 @@ Answer Core::promote(const Key& key, const Type& type, std::uint64_t stamp, std:
                      store::Found&& found) {
   const std::uint64_t bytes = found.value.size();
   std::weak_ptr<const void> owner;
-  if (memory_) owner = found.owner;
+  if (memory_) owner = found.owner;  // nobody else asks whether the value is a view
   Value value = with_tags(type.decode(found.value, std::move(found.owner)), std::move(found.meta.stamps));
   // A value that still needs the stored bytes is a view of them. A large one pins its segment: the page
   // cache is its memory tier, and memory must not keep it pinned. Everything else is an object like any, a view of

@@ -71,12 +71,11 @@ void Appender::commit(const Writable& segment, const RecordParts& parts, std::ui
 
 Put Appender::prepare(const RecordParts& parts, Space::Room room) {
   if (const Put put = hold(parts, room); put != Put::stored) return put;
-  Held& chosen = held_.back();
-  const SegmentEntry& entry = control_.segment(chosen.segment.slot);
+  const SegmentEntry& entry = entry_of(held_.back());
   const Extent extent = extent_of_parts(parts, entry.committed.load());
   const std::uint64_t end = sealed_end(extent.end, entry.records.load() + 1);
   // Room that is short is not held for other lifetimes.
-  if (held_.size() > 1 && !space_.reserve(chosen.segment, end, Space::Room::spare).value) {
+  if (held_.size() > 1 && !space_.reserve(held_.back().segment, end, Space::Room::spare).value) {
     while (held_.size() > 1) let_go(0);
   }
   const Space::Granted<bool> grown = space_.reserve(held_.back().segment, end, room);
@@ -86,31 +85,29 @@ Put Appender::prepare(const RecordParts& parts, Space::Room room) {
 }
 
 Put Appender::hold(const RecordParts& parts, Space::Room room) {
-  const auto has_room = [&](const Held& held) { return fits(control_.segment(held.segment.slot), parts); };
+  const auto entry = [this](const Held& held) -> const SegmentEntry& { return entry_of(held); };
+  const auto suiting = [&](const SegmentEntry& there) { return suits(there, parts); };
+  const auto fitting = [&](const SegmentEntry& there) { return fits(there, parts); };
   const auto use = [this](std::vector<Held>::iterator held) {
     std::rotate(held, held + 1, held_.end());
     return Put::stored;
   };
-  const auto suited =
-      std::ranges::find_if(held_, [&](const Held& held) { return suits(control_.segment(held.segment.slot), parts); });
-  if (suited != held_.end()) {
-    if (has_room(*suited)) return use(suited);
-    seal(suited->segment);
-    let_go(static_cast<std::size_t>(suited - held_.begin()));
-  }
   const auto lease = [&](const std::function<bool(const SegmentEntry&)>& wanted, Space::Room from) {
     Space::Granted<Writable> leased = space_.lease_shared(wanted, from);
     if (leased.value) held_.push_back({*std::move(leased.value), base::monotonic_ns()});
     return leased.value ? Put::stored : leased.refusal;
   };
-  const auto fitting = [&](const SegmentEntry& entry) { return fits(entry, parts); };
-  const auto suited_and_fitting = [&](const SegmentEntry& entry) { return suits(entry, parts) && fits(entry, parts); };
-  const bool may_hold_more = held_.size() < k_held_max && !space_.crowded();
-  if (may_hold_more && lease(suited_and_fitting, held_.empty() ? room : Space::Room::spare) == Put::stored) {
-    return Put::stored;
+  if (const auto held = std::ranges::find_if(held_, suiting, entry); held != held_.end()) {
+    if (fitting(entry(*held))) return use(held);
+    seal(held->segment);
+    let_go(static_cast<std::size_t>(held - held_.begin()));
+  }
+  if (held_.size() < k_held_max && !space_.crowded()) {
+    const auto both = [&](const SegmentEntry& there) { return suiting(there) && fitting(there); };
+    if (lease(both, held_.empty() ? room : Space::Room::spare) == Put::stored) return Put::stored;
   }
   // Lifetimes are mixed rather than that so much is held that others find no room.
-  if (const auto any = std::ranges::find_if(held_, has_room); any != held_.end()) return use(any);
+  if (const auto held = std::ranges::find_if(held_, fitting, entry); held != held_.end()) return use(held);
   while (!held_.empty()) let_go(0);
   return lease(fitting, room);
 }

@@ -64,6 +64,7 @@ class Appender {
                               std::span<const Bytes> value);
   // Whether the record may lie in that shared segment: it is over at about the same time as those that are there.
   [[nodiscard]] static bool suits(const SegmentEntry& entry, const RecordParts& parts) noexcept;
+  [[nodiscard]] const SegmentEntry& entry_of(const Held& held) const { return control_.segment(held.segment.slot); }
   // All REQUIRE mutex_.
   // Put::stored: the last of held_ has room for the record.
   Put prepare(const RecordParts& parts, Space::Room room);
@@ -88,8 +89,9 @@ class Appender {
   Journal& journal_;
   Trouble& trouble_;
   std::mutex mutex_;
-  std::vector<Held>
-      held_;  // the last was used last; guarded by mutex_; with room for k_held_max: a lease is not lost to a bad_alloc
+  // The one that was used last is the last. Guarded by mutex_. There is room for k_held_max: no lease is lost to a
+  // bad_alloc.
+  std::vector<Held> held_;
 };
 
 }  // namespace larder::store

@@ -192,13 +192,18 @@ void Control::raise_floor(std::uint64_t sequence) const noexcept {
   while (now > ~sequence && !inverse.compare_exchange_weak(now, ~sequence)) continue;
 }
 
-bool Control::publishing(const Digest& fingerprint, std::optional<std::uint32_t> except) const noexcept {
+std::span<SegmentEntry> Control::used_segments() const noexcept {
   const std::span<SegmentEntry> all = segments();
-  for (std::uint32_t slot = 0; slot < all.size(); ++slot) {
-    const SegmentEntry& entry = all[slot];
-    // Entries are taken from the front: behind one that never was there is none.
-    if (entry.id.load(std::memory_order_relaxed) == 0 && entry.committed.load(std::memory_order_relaxed) == 0) break;
-    if (entry.publishing.load() == key_mark(fingerprint) && slot != except) return true;
+  const auto unused = std::ranges::find_if(all, [](const SegmentEntry& entry) {
+    return entry.id.load(std::memory_order_relaxed) == 0 && entry.committed.load(std::memory_order_relaxed) == 0;
+  });
+  return all.first(static_cast<std::size_t>(unused - all.begin()));
+}
+
+bool Control::publishing(const Digest& fingerprint, std::optional<std::uint32_t> except) const noexcept {
+  const std::span<SegmentEntry> used = used_segments();
+  for (std::uint32_t slot = 0; slot < used.size(); ++slot) {
+    if (used[slot].publishing.load() == key_mark(fingerprint) && slot != except) return true;
   }
   return false;
 }

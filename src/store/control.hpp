@@ -75,6 +75,8 @@ class Control {
   [[nodiscard]] std::span<SegmentEntry> segments() const noexcept {
     return {reinterpret_cast<SegmentEntry*>(mapping_.data() + k_page_bytes), slots_};
   }
+  // Those that ever were used. Entries are taken from the front: behind one that never was there is none.
+  [[nodiscard]] std::span<SegmentEntry> used_segments() const noexcept;
   // REQUIRES: slot < segments().size().
   [[nodiscard]] SegmentEntry& segment(std::uint32_t slot) const noexcept { return segments()[slot]; }
   // A rebuild ignores records of up to this sequence: something that hides one of them is not in the journal, which

@@ -315,7 +315,8 @@ static_assert(offsetof(ControlPage, gen_log2) == 48 && offsetof(ControlPage, jou
               offsetof(ControlPage, cramped) == 640 && offsetof(ControlPage, journal_number) == 704 &&
               offsetof(ControlPage, journal_used) == 712 && offsetof(ControlPage, journal_count) == 720 &&
               offsetof(ControlPage, journal_cleared) == 728 && offsetof(ControlPage, journal_synced) == 736 &&
-              offsetof(ControlPage, journal_owed) == 744 && offsetof(ControlPage, moved) == 768 && sizeof(ControlPage) <= k_page_bytes);
+              offsetof(ControlPage, journal_owed) == 744 && offsetof(ControlPage, moved) == 768 &&
+              sizeof(ControlPage) <= k_page_bytes);
 
 enum class SegmentState : std::uint32_t { free = 0, open = 1, sealed = 2, retired = 3, cleared = 4 };
 // Whether its records are found.

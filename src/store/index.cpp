@@ -54,7 +54,7 @@ bool Index::find(const Key& key, Hit& into, Miss& miss) {
   std::array<Bucket::Words, Buckets::k_max> seen;
   while (true) {
     const IndexShape shape = slots_.shape();
-    const Buckets buckets = slots_.buckets(key.fingerprint());
+    const Buckets buckets = slots_.buckets(key.fingerprint(), shape);
     // All at once: not one miss after the other.
     for (const Bucket bucket : buckets) __builtin_prefetch(bucket.first);
     if (find_once(key, buckets, seen, into, miss)) return true;
@@ -71,9 +71,8 @@ bool Index::find_once(const Key& key, const Buckets& buckets, std::span<Bucket::
   bool found = false;
   std::size_t n = 0;
   for (const Bucket bucket : buckets) {
-    const Bucket::Words words = seen[n++] = bucket.words();
-    std::uint32_t matching = Bucket::with_tag(words, tag);
-    for (; matching != 0; matching &= matching - 1) {
+    const Bucket::Words& words = seen[n++] = bucket.words();
+    for (std::uint32_t matching = Bucket::with_tag(words, tag); matching != 0; matching &= matching - 1) {
       const auto i = static_cast<std::size_t>(std::countr_zero(matching));
       if (!found) {
         found = follow(bucket[i], words[i], key, into, miss);
@@ -86,7 +85,7 @@ bool Index::find_once(const Key& key, const Buckets& buckets, std::span<Bucket::
 }
 
 bool Index::follow(Slot& slot, std::uint64_t word, const Key& key, Hit& into, Miss& miss) {
-  if (word == 0 || (word & k_slot_pending) != 0) return false;
+  if (word == 0 || (word & k_slot_pending) != 0) return false;  // an empty slot has a tag, too
   into.slot = &slot;
   into.word = word;
   switch (read(word, into)) {

@@ -62,7 +62,7 @@ class Index {
     RecordView record;
   };
   // The newest published record of the key; its value is not looked at. False if there is none, or `miss` says why none
-  // can be found. REQUIRES: `miss` says `absent`.
+  // can be found; `into` may pin something then. REQUIRES: `miss` says `absent`.
   [[nodiscard]] bool find(const Key& key, Hit& into, Miss& miss);
 
   enum class Published : std::uint8_t {

@@ -30,7 +30,6 @@ LargeValue::LargeValue(const Control& control, Space& space, Trouble& trouble, c
       front_bytes_(front_bytes),
       value_offset_(extent_of_value(control.geometry().single_bytes_min()).value_offset),
       pacer_(value_offset_, unwritten_max()),
-      written_(value_offset_),
       partial_(front_bytes) {}
 
 LargeValue::~LargeValue() {
@@ -83,31 +82,30 @@ Put LargeValue::add(Bytes chunk) {
     chunks_.emplace_back();  // known when its front is
     first_.assign(chunk.begin(), chunk.end());
     value_bytes_ += chunk.size();
-    written_ += chunk.size();
     return Put::stored;
   }
   // Digested, then written: so the second of them finds the chunk in the processor's cache.
   chunks_.push_back(base::hash128(chunk));
-  value_bytes_ += chunk.size();
   // What lies beyond the file's last boundary is written with what comes after it: the system takes whole aligned MiB
   // in large pages, and a tenth less time.
-  const std::uint64_t beyond = (value_offset_ + value_bytes_) % k_chunk_bytes;
+  const std::uint64_t beyond = (value_offset_ + value_bytes_ + chunk.size()) % k_chunk_bytes;
   const Bytes now = chunk.first(chunk.size() - std::min<std::uint64_t>(chunk.size(), beyond));
-  const Put put = write_out(now);
+  if (const Put put = write_out(now); put != Put::stored) return put;
   held_.assign(chunk.begin() + static_cast<std::ptrdiff_t>(now.size()), chunk.end());
+  value_bytes_ += chunk.size();
   os::reached("store.stream.chunk");
-  return put;
+  return Put::stored;
 }
 
 Put LargeValue::write_out(Bytes bytes) {
+  const std::uint64_t offset = value_offset_ + value_bytes_ - held_.size();
   const std::array<Bytes, 2> pieces{Bytes(held_), bytes};
-  if (Result<void> written = segment_->file.write_at(written_, pieces); !written) {
+  if (Result<void> written = segment_->file.write_at(offset, pieces); !written) {
     trouble_.note(written.error(), segment_->file.path());
     return Put::fault;
   }
-  written_ += held_.size() + bytes.size();
   held_.clear();
-  pacer_.wrote(segment_->file, written_);
+  pacer_.wrote(segment_->file, value_offset_ + value_bytes_ + bytes.size());
   return Put::stored;
 }
 

@@ -74,8 +74,7 @@ class LargeValue {
   const std::uint64_t value_offset_;
   std::optional<Writable> segment_;
   Pacer pacer_;
-  std::uint64_t written_;        // up to here of the file; the first chunk of a value with a front counts as written
-  std::vector<std::byte> held_;  // what comes next in it, less than a chunk
+  std::vector<std::byte> held_;  // the end of value_bytes_ that is not written yet, less than a chunk
   std::vector<Digest> chunks_;
   std::vector<std::byte> first_;    // the first chunk, if there is a front
   std::vector<std::byte> partial_;  // the chunk that is not whole yet

@@ -78,7 +78,7 @@ std::uint64_t Space::free_bytes() const noexcept {
 
 bool Space::crowded() const noexcept {
   const std::uint64_t most = control_.page().limit.load() / control_.page().segment_bytes / k_open_part_max;
-  const auto open = std::ranges::count_if(control_.segments(), [](const SegmentEntry& entry) {
+  const auto open = std::ranges::count_if(control_.used_segments(), [](const SegmentEntry& entry) {
     return entry.state.load(std::memory_order_relaxed) == SegmentState::open &&
            entry.kind.load(std::memory_order_relaxed) == SegmentKind::shared;
   });

@@ -90,12 +90,13 @@ std::vector<Reclaimer::Victim> Reclaimer::few_oldest() {
     const std::uint64_t id = entry.id.load();
     // One that is open may be held by somebody, which is seen when it is leased: it counts for none of the few.
     const bool sealed = entry.state.load() == SegmentState::sealed;
-    if ((!sealed && entry.lasts(now_ms)) || !space_.may_retire(slot, pending)) continue;
+    const bool lasts = entry.lasts(now_ms);
+    if ((!sealed && lasts) || !space_.may_retire(slot, pending)) continue;
     // What is worth more than others counts for less every time, and goes in the end: its hits may be of long ago.
     const auto passed = passed_over_.find(id);
     const int times = passed == passed_over_.end() ? 0 : passed->second;
     passed_over[id] = times + 1;
-    const double worth = entry.lasts(now_ms) ? sample(slot, id) : 0;
+    const double worth = lasts ? sample(slot, id) : 0;
     few.push_back({slot, id, worth, times < k_passed_over_max ? std::ldexp(worth, -times) : 0});
     if (sealed && ++chosen == k_choice) break;
   }
@@ -129,14 +130,15 @@ bool Reclaimer::reclaim_one() {
   const std::vector<Victim> few = few_oldest();
   for (const Victim& victim : few) {
     if (!space_.lease_victim(victim.slot, victim.id)) continue;
-    const bool single = control_.segment(victim.slot).kind.load() == SegmentKind::single;
+    const SegmentEntry& entry = control_.segment(victim.slot);
+    const bool single = entry.kind.load() == SegmentKind::single;
     if (single && std::ranges::any_of(few, [&](const Victim& other) { return other.worth < victim.worth; })) {
       keep_where_it_is(victim);
       continue;
     }
     Compacted done;
-    const bool lasts = control_.segment(victim.slot).lasts(base::wall_ms());
-    if (lasts && control_.segment(victim.slot).state.load() != SegmentState::sealed) {
+    const bool lasts = entry.lasts(base::wall_ms());
+    if (lasts && entry.state.load() != SegmentState::sealed) {
       space_.spare_victim(victim.slot);  // somebody has written to it since
       continue;
     }

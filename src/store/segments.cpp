@@ -9,18 +9,6 @@
 
 namespace larder::store {
 
-bool Segments::Pin::has(Mark mark, std::uint64_t offset) const noexcept {
-  const std::uint64_t bit = offset / k_view_bytes_min;
-  const auto& words = place_->marks[static_cast<std::size_t>(mark)];
-  return (words[bit / 64].load(std::memory_order_relaxed) >> (bit % 64) & 1) != 0;
-}
-
-void Segments::Pin::set(Mark mark, std::uint64_t offset) const noexcept {
-  const std::uint64_t bit = offset / k_view_bytes_min;
-  auto& words = place_->marks[static_cast<std::size_t>(mark)];
-  words[bit / 64].fetch_or(std::uint64_t{1} << (bit % 64), std::memory_order_relaxed);
-}
-
 namespace {
 
 using Words = std::vector<std::atomic<std::uint64_t>>;
@@ -36,17 +24,33 @@ void each_word(Words& words, std::uint64_t first, std::uint64_t last, const Visi
   }
 }
 
+bool all_set(Words& words, std::uint64_t first, std::uint64_t last) {
+  bool set = true;
+  each_word(words, first, last, [&set](const auto& word, std::uint64_t mask) {
+    set = set && (word.load(std::memory_order_relaxed) & mask) == mask;
+  });
+  return set;
+}
+
 }  // namespace
+
+bool Segments::Pin::has(Mark mark, std::uint64_t offset) const noexcept {
+  const std::uint64_t bit = offset / k_view_bytes_min;
+  const auto& words = place_->marks[static_cast<std::size_t>(mark)];
+  return (words[bit / 64].load(std::memory_order_relaxed) >> (bit % 64) & 1) != 0;
+}
+
+void Segments::Pin::set(Mark mark, std::uint64_t offset) const noexcept {
+  const std::uint64_t bit = offset / k_view_bytes_min;
+  auto& words = place_->marks[static_cast<std::size_t>(mark)];
+  words[bit / 64].fetch_or(std::uint64_t{1} << (bit % 64), std::memory_order_relaxed);
+}
 
 Result<void> Segments::Pin::bring_in(Bytes part) const {
   if (part.empty()) return {};
   const auto offset = static_cast<std::uint64_t>(part.data() - bytes().data());
   const std::uint64_t end = offset + part.size();
-  bool is_in = true;
-  each_word(place_->pages, offset / k_page_bytes, (end - 1) / k_page_bytes, [&](const auto& word, std::uint64_t mask) {
-    is_in = is_in && (word.load(std::memory_order_relaxed) & mask) == mask;
-  });
-  if (is_in) return {};
+  if (all_set(place_->pages, offset / k_page_bytes, (end - 1) / k_page_bytes)) return {};
   // What lies around it is often asked for, too.
   const std::uint64_t from = offset / k_view_bytes_min * k_view_bytes_min;
   const std::uint64_t to = std::min(base::align_up(end, k_view_bytes_min), committed_);
@@ -61,7 +65,7 @@ Result<void> Segments::Pin::bring_in_record(std::uint64_t offset) const {
   if (offset + sizeof(RecordHeader) > all.size()) return {};  // there is none
   // A header is in one page: it is aligned.
   const std::uint64_t page = offset / k_page_bytes;
-  if ((place_->pages[page / 64].load(std::memory_order_relaxed) >> (page % 64) & 1) == 0) {
+  if (!all_set(place_->pages, page, page)) {
     if (Result<void> ready = bring_in(all.subspan(offset, sizeof(RecordHeader))); !ready) return ready;
   }
   RecordHeader header{};

@@ -96,7 +96,10 @@ class Slots {
     return shape;
   }
   [[nodiscard]] std::span<Slot> all() const noexcept { return {first(), shape().bytes() / sizeof(Slot)}; }
-  [[nodiscard]] Buckets buckets(const Digest& fingerprint) const noexcept { return {first(), shape(), fingerprint}; }
+  [[nodiscard]] Buckets buckets(const Digest& fingerprint) const noexcept { return buckets(fingerprint, shape()); }
+  [[nodiscard]] Buckets buckets(const Digest& fingerprint, const IndexShape& shape) const noexcept {
+    return {first(), shape, fingerprint};
+  }
   // Part of the slots that are taken, from a sample of some thousand.
   [[nodiscard]] double load() const noexcept;
   // Whether the slot is where a key is looked for, and what it holds has the key's tag.

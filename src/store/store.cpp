@@ -199,16 +199,15 @@ Store::Body::Forgotten Store::Body::forget(const Key& key) {
   const Index::ToRemove what = index->begin_removal(key);
   // The journal first: whoever is killed here leaves slots, by which the next one sees that there is something to
   // remove.
-  Journal::Position noted = 0;
   bool there = false;
   const auto note = [&] {
-    noted = what.until == 0 ? 0 : journal->note_key(key.fingerprint(), what.until);
+    const Journal::Position noted = what.until == 0 ? 0 : journal->note_key(key.fingerprint(), what.until);
     if (what.fresh) journal->require(noted);
     os::reached("store.remove.written");
   };
   journal->note_and_clear(note, [&] { there = index->end_removal(key, what.until); });
   os::reached("store.remove.done");
-  journal->sync(what.fresh ? noted : what.until != 0 ? journal->owed() : 0);
+  journal->sync(what.until == 0 ? 0 : journal->owed());  // and what is required
   return {there, what.stamp};
 }
 

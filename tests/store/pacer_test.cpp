@@ -33,8 +33,6 @@ TEST(Pacer, LeavesNoMoreUnwrittenThanItMayAndAStep) {
   const std::string path = (directory.path() / "file").string();
   const Result<os::File> file = os::File::open(path, O_RDWR | O_CREAT);
   ASSERT_TRUE(file);
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  ASSERT_GE(fd, 0);
   const std::string mib = noise(k_mib, 1);
   const Bytes bytes = std::as_bytes(std::span(mib));
   constexpr std::uint64_t k_begin = 4096;
@@ -43,11 +41,11 @@ TEST(Pacer, LeavesNoMoreUnwrittenThanItMayAndAStep) {
   for (std::uint64_t i = 0; i < 96; ++i) {
     const std::uint64_t end = k_begin + (i + 1) * k_mib;
     ASSERT_TRUE(file->write_at(end - k_mib, std::span(&bytes, 1)));
-    if (!unwritten(fd) || (i == 0 && unwritten(fd) == 0)) GTEST_SKIP() << "nothing tells here what is on the disk";
+    if (!unwritten(file->fd()) || (i == 0 && unwritten(file->fd()) == 0))
+      GTEST_SKIP() << "nothing tells here what is on the disk";
     pacer.wrote(*file, end);
-    most = std::max(most, *unwritten(fd));
+    most = std::max(most, *unwritten(file->fd()));
   }
-  ::close(fd);
   EXPECT_LE(most, 8 * k_mib + Pacer::k_step);
 }
 

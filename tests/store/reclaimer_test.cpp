@@ -42,6 +42,17 @@ void press(Process& process, int megabytes = 48) {
   }
 }
 
+// Puts values that take 100 kB each.
+void fill(Process& process, const char* name, int count, std::int64_t expires_ms = k_no_expiry) {
+  for (int i = 0; i < count; ++i) {
+    ASSERT_EQ(process.put(Key{name, i}, noise(100'000, 1), expires_ms), Put::stored) << name << i;
+  }
+}
+
+void expect_all(Process& process, const char* name, int count) {
+  for (int i = 0; i < count; ++i) EXPECT_TRUE(process.get(Key{name, i})) << name << i;
+}
+
 // A few seconds from now, and a whole one: segments know no parts of it.
 std::int64_t in_seconds() {
   return (base::wall_ms() / 1000 + 4) * 1000;
@@ -127,7 +138,7 @@ TEST(Reclaimer, WhatIsExpiredOrInvalidatedGoesFirstAndIsNotKept) {
     ASSERT_EQ(process.put(Key{"filler", pressed++}, noise(100'000, 1)), Put::stored);
     process.store->maintain();
   }
-  for (int i = 0; i < 10; ++i) EXPECT_TRUE(process.get(Key{"fresh", i})) << i;
+  expect_all(process, "fresh", 10);
   EXPECT_EQ(process.counted(Counter::reinserted), 0u);
   int left = 0;
   for (int i = 0; i < 10; ++i) left += process.store->get(Key{"expired", i}).miss == Miss::expired ? 1 : 0;
@@ -147,11 +158,9 @@ TEST(Reclaimer, WhatExpiresSoonTakesNoRoomFromWhatLastsWhenItHasExpired) {
   EXPECT_TRUE(process.get(Key{"lasting", 0}));
   EXPECT_TRUE(process.get(Key{"short", 0}));
   wait_until(soon_ms);
-  for (int i = 0; i < 35; ++i) ASSERT_EQ(process.put(Key{"more", i}, noise(100'000, 1)), Put::stored);
-  for (int i = 0; i < 40; ++i) {
-    EXPECT_TRUE(process.get(Key{"lasting", i})) << i;
-    EXPECT_TRUE(process.get(Key{"always", i})) << i;
-  }
+  fill(process, "more", 35);
+  expect_all(process, "lasting", 40);
+  expect_all(process, "always", 40);
 }
 
 TEST(Reclaimer, KnowsAfterARestartWhichSegmentsAreOver) {
@@ -164,19 +173,19 @@ TEST(Reclaimer, KnowsAfterARestartWhichSegmentsAreOver) {
   }
   restart(directory, process);
   wait_until(soon_ms);
-  for (int i = 0; i < 50; ++i) ASSERT_EQ(process.put(Key{"more", i}, noise(100'000, 1)), Put::stored);
-  for (int i = 0; i < 70; ++i) EXPECT_TRUE(process.get(Key{"lasting", i})) << i;
+  fill(process, "more", 50);
+  expect_all(process, "lasting", 70);
 }
 
 TEST(Reclaimer, ALargeValueThatHasExpiredGoesBeforeWhatIsOlder) {
   const Directory directory;
   Process process(directory, k_limit);
   const std::int64_t soon_ms = in_seconds();
-  for (int i = 0; i < 60; ++i) ASSERT_EQ(process.put(Key{"lasting", i}, noise(100'000, 1)), Put::stored);
+  fill(process, "lasting", 60);
   ASSERT_EQ(process.put(Key{"large"}, noise(7 * k_mib, 1), soon_ms), Put::stored);
   wait_until(soon_ms);
-  for (int i = 0; i < 60; ++i) ASSERT_EQ(process.put(Key{"more", i}, noise(100'000, 1)), Put::stored);
-  for (int i = 0; i < 60; ++i) EXPECT_TRUE(process.get(Key{"lasting", i})) << i;
+  fill(process, "more", 60);
+  expect_all(process, "lasting", 60);
 }
 
 TEST(Reclaimer, AProcessAppendsToFewSegmentsHoweverDifferentLifetimesAre) {
@@ -233,7 +242,7 @@ TEST(Reclaimer, IsNotStoppedBySegmentsThatAreOverWhileProcessesHoldThem) {
     others.push_back(std::make_unique<Process>(directory, k_limit));
     ASSERT_EQ(others.back()->put(Key{"other", i}, "v", soon_ms), Put::stored);
   }
-  for (int i = 0; i < 145; ++i) ASSERT_EQ(process.put(Key{"k", i}, noise(100'000, 1)), Put::stored);
+  fill(process, "k", 145);
   wait_until(soon_ms + 1000);
   ASSERT_EQ(process.counted(Counter::segments_reclaimed), 0u);
   process.store->maintain();
