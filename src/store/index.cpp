@@ -415,6 +415,9 @@ void Index::check() {
     const Digest& fingerprint = hit.record.header.fingerprint;
     if (!slots_.fits(slot, word, fingerprint))
       throw std::logic_error("Index: a slot is not where its key is looked for");
+    const LastsUntil until = control_.segment(slot_location(word).segment).lasts_until.load();
+    if (until != k_lasts_unknown && until < lasts_until(hit.record.header.expires_ms))
+      throw std::logic_error("Index: a segment is over before a record in it is");
     if ((word & k_slot_pending) == 0 && !published.insert(fingerprint).second) {
       throw std::logic_error("Index: a key has two published slots");
     }

@@ -238,5 +238,45 @@ TEST(Format, TheSizesOfAStoreFollowItsLimit) {
   EXPECT_EQ(huge.segment_slots, k_segment_slots_max);
 }
 
+TEST(Format, WhenARecordIsOverIsKnownToTheSecondAndNeverTooEarly) {
+  EXPECT_EQ(lasts_until(INT64_MAX), k_lasts_always);
+  EXPECT_EQ(lasts_until(5000), 5u);
+  EXPECT_EQ(lasts_until(5001), 6u);
+  EXPECT_EQ(lasts_until(4999), 5u);
+  const std::int64_t last = std::int64_t{k_lasts_always} * 1000;  // in 2106
+  EXPECT_EQ(lasts_until(last - 1000), k_lasts_always - 1);
+  EXPECT_EQ(lasts_until(last), k_lasts_always);
+  EXPECT_EQ(lasts_until(last + 1), k_lasts_always);
+  // Over since before 1970: over, and not unknown.
+  for (const std::int64_t past : {std::int64_t{0}, std::int64_t{-1}, std::int64_t{-5000}, INT64_MIN}) {
+    EXPECT_EQ(lasts_until(past), k_lasts_unknown + 1) << past;
+  }
+}
+
+TEST(Format, LifetimesAreAlikeThatDifferByLessThanAFactorOfFour) {
+  constexpr LastsUntil k_now = 1'000'000;
+  const auto alike = [](LastsUntil a, LastsUntil b) {
+    EXPECT_EQ(last_alike(a, b, k_now * 1000), last_alike(b, a, k_now * 1000)) << a << ' ' << b;
+    return last_alike(a, b, k_now * 1000);
+  };
+  EXPECT_TRUE(alike(k_now + 10, k_now + 40));
+  EXPECT_FALSE(alike(k_now + 10, k_now + 41));
+  EXPECT_TRUE(alike(k_lasts_always, k_lasts_always));
+  EXPECT_FALSE(alike(k_lasts_always, k_lasts_always - 1)) << "but not by far";
+  EXPECT_TRUE(alike(k_lasts_unknown + 1, k_now - 1)) << "both are over";
+  EXPECT_TRUE(alike(k_lasts_unknown + 1, k_now + 4)) << "what is over has a second left";
+  EXPECT_FALSE(alike(k_lasts_unknown + 1, k_now + 5));
+}
+
+TEST(Format, ASegmentOfWhichNothingIsKnownLasts) {
+  SegmentEntry entry{};
+  EXPECT_TRUE(entry.lasts(INT64_MAX));
+  entry.lasts_until = k_lasts_always;
+  EXPECT_TRUE(entry.lasts(INT64_MAX));
+  entry.lasts_until = 10;
+  EXPECT_TRUE(entry.lasts(9'999));
+  EXPECT_FALSE(entry.lasts(10'000));
+}
+
 }  // namespace
 }  // namespace larder::store

@@ -82,6 +82,26 @@ TEST(Stream, AValueIsFoundByAnotherProcessThatBelievesNothingAndAfterARestart) {
   EXPECT_TRUE(later.get(Key{"known"}) == noise(3 * k_mib + 5, 2));
 }
 
+TEST(Stream, AValueWithAFrontAndALongKeyIsVerifiedLikeAnyOther) {
+  const Directory directory;
+  const std::string long_key(60'000, 'k');
+  for (const std::size_t front : {std::size_t{0}, std::size_t{4096}, k_mib - 1}) {
+    SCOPED_TRACE(testing::Message() << "front " << front);
+    const Key key{long_key, static_cast<std::int64_t>(front)};
+    const std::string value = noise(3 * k_mib + 5, front);
+    {
+      Process process(directory, 256 * k_mib);
+      ASSERT_EQ(stream(process, key, value, front), Put::stored);
+    }
+    Process checking(directory, std::nullopt, Verification::always);
+    EXPECT_TRUE(checking.get(key) == value);
+    const auto stored = find(checking, key);
+    ASSERT_TRUE(stored);
+    EXPECT_EQ(range(*stored, k_mib - 3, 7), value.substr(k_mib - 3, 7));
+    checking.store->check();
+  }
+}
+
 TEST(Stream, NothingIsSeenBeforeItIsPublishedAndWhatIsGivenUpLeavesNothing) {
   const Directory directory;
   Process process(directory, 64 * k_mib);
