@@ -33,7 +33,8 @@ struct Rounds {
     Table& table = tables.emplace_back(Table{experiment, ran, metric, {}});
     for (const Contender& contender : contenders) table.series.push_back({contender.name, contender.ours, {}});
   }
-  Random random(3);
+  // Of its own for each experiment: what comes after whom is not the same in all.
+  Random random(std::hash<std::string>{}(experiment));
   for (int round = -rounds.dropped; round < rounds.counted; ++round) {
     for (const std::uint32_t c : permutation(contenders.size(), random)) {
       const std::vector<double> readings = contenders[c].run();

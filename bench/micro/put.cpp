@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "harness/quiet.hpp"
 #include "harness/timing.hpp"
 #include "micro/micro.hpp"
 
@@ -39,13 +40,6 @@ std::vector<double> reading(const Source& source, std::uint64_t puts, std::int64
   return {static_cast<double>(puts * source.value_bytes) * 1e3 / ns};
 }
 
-// Waits until the disk has nothing to write: nobody is slowed down by what a predecessor left behind.
-void settle(const std::filesystem::path& directory) {
-  const int fd = open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0 || syncfs(fd) != 0) throw std::runtime_error("cannot sync " + directory.string());
-  close(fd);
-}
-
 template <class P>
 std::vector<double> time_puts(const std::filesystem::path& directory, Source& source) {
   const Scratch scratch(directory);
@@ -56,6 +50,7 @@ std::vector<double> time_puts(const std::filesystem::path& directory, Source& so
   peer.put(Key(source.keys.size()), small);
   source.renew();
   settle(scratch.path());
+  ready_memory(source.keys.size() * source.value_bytes);
   const std::int64_t start = now_ns();
   for (std::uint64_t i = 0; i < puts; ++i) peer.put(source.keys[i], source.value(i));
   return reading(source, puts, start);
@@ -65,6 +60,7 @@ std::vector<double> time_plain_write(const std::filesystem::path& directory, Sou
   const Scratch scratch(directory);
   source.renew();
   settle(scratch.path());
+  ready_memory(source.keys.size() * source.value_bytes);
   const std::int64_t start = now_ns();
   const int fd = open((scratch.path() / "plain").c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   for (std::uint64_t i = 0; i < source.keys.size(); ++i) Files::write_all(fd, source.value(i));

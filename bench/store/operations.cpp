@@ -3,14 +3,13 @@
 // put: fresh keys into a store that was just made, opened before the clock starts. get: lookups in a store that another
 // process filled and closed, uniform unless the row says zipf; each process has read everything once. Each turn is done
 // by new processes. The clock is read around every operation; samples of all processes are thrown together.
-#include <fcntl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <fstream>
 #include <stdexcept>
 
+#include "harness/quiet.hpp"
 #include "harness/timing.hpp"
 #include "store_bench.hpp"
 
@@ -57,17 +56,6 @@ std::vector<double> readings(const Measured& measured, double bytes_per_byte) {
       static_cast<double>(measured.ns.size()) / measured.seconds, us(0.5), us(0.99), us(0.999), us(1), bytes_per_byte};
 }
 
-// Waits until the disk has nothing to write: nobody is slowed down by what a predecessor left behind.
-void settle(const std::filesystem::path& directory) {
-  const int fd = open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0 || syncfs(fd) != 0) throw std::runtime_error("cannot sync " + directory.string());
-  close(fd);
-}
-
-double memory_bytes() {
-  return static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
-}
-
 struct Row {
   Operation operation;
   Size size;
@@ -104,7 +92,7 @@ std::string why_not(const Row& row, const System& system) {
   if (put && system.one_writer && row.processes > 1) return "only one process can open the store to write";
   const double copies = put ? system.copies_put : system.copies_get;
   const double private_bytes = copies * row.processes * static_cast<double>(row.size.values.bytes);
-  if (private_bytes > memory_bytes() / 4) {
+  if (private_bytes > static_cast<double>(memory_bytes()) / 4) {
     return std::to_string(static_cast<int>(private_bytes / static_cast<double>(1024 * k_mib))) +
            " GiB in private memory of the processes";
   }
@@ -172,6 +160,7 @@ class Measurement {
     std::filesystem::create_directory(directory);
     perform(system, {system.name, Operation::fill, directory, {setup.value_bytes, 0}});
     settle(directory);
+    ready_memory(setup.payload_bytes());
     Work work{system.name, Operation::put, directory, setup};
     work.source = source_;
     work.samples = scratch.path() / "samples";
