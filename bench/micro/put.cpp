@@ -50,7 +50,7 @@ std::vector<double> time_puts(const std::filesystem::path& directory, Source& so
   peer.put(Key(source.keys.size()), small);
   source.renew();
   settle(scratch.path());
-  ready_memory(source.keys.size() * source.value_bytes);
+  ready_memory(scratch.path(), source.keys.size() * source.value_bytes);
   const std::int64_t start = now_ns();
   for (std::uint64_t i = 0; i < puts; ++i) peer.put(source.keys[i], source.value(i));
   return reading(source, puts, start);
@@ -60,7 +60,7 @@ std::vector<double> time_plain_write(const std::filesystem::path& directory, Sou
   const Scratch scratch(directory);
   source.renew();
   settle(scratch.path());
-  ready_memory(source.keys.size() * source.value_bytes);
+  ready_memory(scratch.path(), source.keys.size() * source.value_bytes);
   const std::int64_t start = now_ns();
   const int fd = open((scratch.path() / "plain").c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   for (std::uint64_t i = 0; i < source.keys.size(); ++i) Files::write_all(fd, source.value(i));

@@ -160,7 +160,7 @@ class Measurement {
     std::filesystem::create_directory(directory);
     perform(system, {system.name, Operation::fill, directory, {setup.value_bytes, 0}});
     settle(directory);
-    ready_memory(setup.payload_bytes());
+    ready_memory(scratch.path(), setup.payload_bytes());
     Work work{system.name, Operation::put, directory, setup};
     work.source = source_;
     work.samples = scratch.path() / "samples";
