@@ -14,6 +14,9 @@ namespace {
 
 constexpr std::array<std::byte, k_record_align> k_zeros{};
 
+// Of records that take less, the heads are in most pages that are brought in together.
+constexpr std::uint64_t k_small_record_bytes = 64 * 1024;
+
 // Where a footer of `records` items that starts at `offset` ends, its trailer included.
 std::uint64_t sealed_end(std::uint64_t offset, std::uint64_t records) noexcept {
   return extent_of(offset, 0, 0, 0, records * sizeof(FooterItem)).end + sizeof(Trailer);
@@ -123,9 +126,16 @@ void Appender::seal(const Writable& segment) {
   const Result<std::uint64_t> file_bytes = segment.file.size();
   std::vector<FooterItem> items;
   std::uint64_t walked = 0;
-  if (const Segments::Pin pin = segments_.pin(segment.slot); pin && pin.populate(pin.bytes())) {
-    walked = walk_records(pin.bytes(), pin.seed(),
-                          [&items](const RecordView& record) { items.push_back(footer_item(record)); });
+  if (const Segments::Pin pin = segments_.pin(segment.slot)) {
+    // All at once takes less time then.
+    const bool small_records = entry.records.load() > offset / k_small_record_bytes;
+    if (!small_records || pin.bring_in(pin.bytes())) {
+      walked = sizeof(SegmentHeader);
+      while (const std::optional<RecordView> record = pin.record(walked)) {
+        items.push_back(footer_item(*record));
+        walked = record->end;
+      }
+    }
   }
   const Extent extent = extent_of(offset, 0, 0, 0, items.size() * sizeof(FooterItem));
   // The trailer is the file's end, also if a writer that died left bytes beyond the footer. Without room
