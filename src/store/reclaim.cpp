@@ -298,7 +298,8 @@ void Space::finish_cleared(std::uint32_t slot) {
 bool Space::let_go(std::uint32_t slot) {
   SegmentEntry& entry = control_.segment(slot);
   std::atomic<std::uint64_t>& since_ns = entry.publishing_at;
-  if (segments_.pinned(slot) || !segments_.close(slot)) {
+  // Its own mapping first: somebody else who maps it may be waiting for that.
+  if (!segments_.close(slot) || segments_.pinned(slot)) {
     since_ns.store(0);
     return false;
   }

@@ -210,27 +210,50 @@ TEST(Reclaimer, AProcessAppendsToFewSegmentsHoweverDifferentLifetimesAre) {
 
 // There are 16 segments, and 20 would be held.
 TEST(Reclaimer, ManyWritersWithManyLifetimesAreRefusedNothingInASmallStore) {
+  constexpr std::size_t k_writers = 5;
   const Directory directory;
   std::vector<std::unique_ptr<Process>> writers;
-  for (int i = 0; i < 5; ++i) writers.push_back(std::make_unique<Process>(directory, k_limit));
+  for (std::size_t i = 0; i < k_writers; ++i) writers.push_back(std::make_unique<Process>(directory, k_limit));
   const std::string value = noise(50'000, 1);
   const std::int64_t now_ms = base::wall_ms();
   std::atomic<int> refused = 0;
+  std::atomic<std::size_t> done = 0;
   std::vector<std::jthread> threads;
-  for (int i = 0; i < 5; ++i) {
+  for (std::size_t i = 0; i < k_writers; ++i) {
     threads.emplace_back([&, i] {
       for (int round = 0; round < 60; ++round) {
         std::int64_t lifetime_ms = 60'000;
         for (int kind = 0; kind < 4; ++kind, lifetime_ms *= 16) {
-          const Put put =
-              writers[static_cast<std::size_t>(i)]->put(Key{"k", i, kind, round}, value, now_ms + lifetime_ms);
-          refused += put == Put::stored ? 0 : 1;
+          const Put put = writers[i]->put(Key{"k", i, kind, round}, value, now_ms + lifetime_ms);
+          // Superseded: keys share change counters.
+          refused += put == Put::stored || put == Put::superseded ? 0 : 1;
         }
+      }
+      // As a process does that has nothing to put: the others wait for what it maps.
+      for (++done; done < k_writers;) {
+        writers[i]->store->maintain();
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
       }
     });
   }
   threads.clear();
   EXPECT_EQ(refused, 0);
+}
+
+TEST(Reclaimer, WhoWaitsForOthersToUnmapASegmentHasUnmappedItItself) {
+  const Directory directory;
+  Process process(directory, k_limit);
+  Process other(directory, k_limit);
+  fill(process, "k", 100);
+  const std::filesystem::path oldest = segment_files(directory).front();
+  expect_all(process, "k", 100);
+  expect_all(other, "k", 100);
+  for (int i = 0; process.counted(Counter::segments_reclaimed) == 0; ++i) {
+    ASSERT_EQ(process.put(Key{"more", i}, noise(100'000, 1)), Put::stored);
+  }
+  EXPECT_TRUE(std::filesystem::exists(oldest)) << "the other one maps it";
+  fill(other, "other", 1);
+  EXPECT_FALSE(std::filesystem::exists(oldest));
 }
 
 TEST(Reclaimer, IsNotStoppedBySegmentsThatAreOverWhileProcessesHoldThem) {
