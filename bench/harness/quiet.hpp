@@ -28,8 +28,9 @@ inline void settle(const std::filesystem::path& directory) {
 
 // Uses as much free memory once as putting so many bytes takes, in the page cache and for a copy or two that many a
 // system makes, but at most an eighth of all: more would be written to the disk. The host of a virtual machine takes
-// back what is free for some seconds, and whoever is the first to use it again waits ten times as long for it as writing
-// to it takes: a matter of whose turn it is. By a file, since the system keeps free memory apart by what it was used for.
+// back what is free for some seconds, and whoever is the first to use it again waits ten times as long for it as
+// writing to it takes: a matter of whose turn it is. By a file, since the system keeps free memory apart by what it was
+// used for.
 inline void ready_memory(const std::filesystem::path& directory, std::uint64_t bytes_put) {
   const std::vector<std::byte> part(std::size_t{1} << 20, std::byte{1});
   const int fd = open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
