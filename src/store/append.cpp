@@ -130,11 +130,8 @@ void Appender::seal(const Writable& segment) {
     // All at once takes less time then.
     const bool small_records = entry.records.load() > offset / k_small_record_bytes;
     if (!small_records || pin.bring_in(pin.bytes())) {
-      walked = sizeof(SegmentHeader);
-      while (const std::optional<RecordView> record = pin.record(walked)) {
-        items.push_back(footer_item(*record));
-        walked = record->end;
-      }
+      walked = walk_records([&](std::uint64_t at) { return pin.record(at); },
+                            [&](const RecordView& record) { items.push_back(footer_item(record)); });
     }
   }
   const Extent extent = extent_of(offset, 0, 0, 0, items.size() * sizeof(FooterItem));

@@ -12,6 +12,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <larder/codec.hpp>
@@ -180,15 +181,20 @@ struct RecordView {
 [[nodiscard]] std::vector<Digest> digest_chunks(std::span<const Bytes> pieces, std::uint64_t value_bytes);
 
 // The valid records from the first one on, footers included, up to the first invalid one; returns where
-// that is. `visit` is called with a const RecordView&.
-template <class Visit>
-std::uint64_t walk_records(Bytes segment, std::uint64_t seed, Visit&& visit) {
+// that is. `read(offset)` is the record there, if it is valid. `visit` is called with a const RecordView&.
+template <class Read, class Visit>
+std::uint64_t walk_records(const Read& read, Visit&& visit) {
   std::uint64_t offset = sizeof(SegmentHeader);
-  while (const std::optional<RecordView> record = read_record(segment, seed, offset)) {
+  while (const std::optional<RecordView> record = read(offset)) {
     visit(*record);
     offset = record->end;
   }
   return offset;
+}
+template <class Visit>
+std::uint64_t walk_records(Bytes segment, std::uint64_t seed, Visit&& visit) {
+  return walk_records([&](std::uint64_t offset) { return read_record(segment, seed, offset); },
+                      std::forward<Visit>(visit));
 }
 
 // The items of a sealed segment's footer, from its whole file; nothing if it has no valid one.

@@ -42,11 +42,13 @@ void press(Process& process, int megabytes = 48) {
   }
 }
 
-// Puts values that take 100 kB each.
+// Puts a value that takes 100 kB.
+void put_one(Process& process, const char* name, int i, std::int64_t expires_ms = k_no_expiry) {
+  ASSERT_EQ(process.put(Key{name, i}, noise(100'000, 1), expires_ms), Put::stored) << name << i;
+}
+
 void fill(Process& process, const char* name, int count, std::int64_t expires_ms = k_no_expiry) {
-  for (int i = 0; i < count; ++i) {
-    ASSERT_EQ(process.put(Key{name, i}, noise(100'000, 1), expires_ms), Put::stored) << name << i;
-  }
+  for (int i = 0; i < count; ++i) ASSERT_NO_FATAL_FAILURE(put_one(process, name, i, expires_ms));
 }
 
 void expect_all(Process& process, const char* name, int count) {
@@ -151,9 +153,9 @@ TEST(Reclaimer, WhatExpiresSoonTakesNoRoomFromWhatLastsWhenItHasExpired) {
   const std::int64_t soon_ms = in_seconds();
   // Of what is unused, all that lasts is older: in segments of both it would have to go first.
   for (int i = 0; i < 40; ++i) {
-    ASSERT_EQ(process.put(Key{"lasting", i}, noise(100'000, 1)), Put::stored);
-    ASSERT_EQ(process.put(Key{"short", i}, noise(100'000, 1), soon_ms), Put::stored);
-    ASSERT_EQ(process.put(Key{"always", i}, noise(100'000, 1), soon_ms + 1'000'000), Put::stored);
+    ASSERT_NO_FATAL_FAILURE(put_one(process, "lasting", i));
+    ASSERT_NO_FATAL_FAILURE(put_one(process, "short", i, soon_ms));
+    ASSERT_NO_FATAL_FAILURE(put_one(process, "always", i, soon_ms + 1'000'000));
   }
   EXPECT_TRUE(process.get(Key{"lasting", 0}));
   EXPECT_TRUE(process.get(Key{"short", 0}));
@@ -168,8 +170,8 @@ TEST(Reclaimer, KnowsAfterARestartWhichSegmentsAreOver) {
   Process process(directory, k_limit);
   const std::int64_t soon_ms = in_seconds();
   for (int i = 0; i < 70; ++i) {
-    ASSERT_EQ(process.put(Key{"lasting", i}, noise(100'000, 1)), Put::stored);
-    ASSERT_EQ(process.put(Key{"short", i}, noise(100'000, 1), soon_ms), Put::stored);
+    ASSERT_NO_FATAL_FAILURE(put_one(process, "lasting", i));
+    ASSERT_NO_FATAL_FAILURE(put_one(process, "short", i, soon_ms));
   }
   restart(directory, process);
   wait_until(soon_ms);
@@ -249,7 +251,7 @@ TEST(Reclaimer, WhoWaitsForOthersToUnmapASegmentHasUnmappedItItself) {
   expect_all(process, "k", 100);
   expect_all(other, "k", 100);
   for (int i = 0; process.counted(Counter::segments_reclaimed) == 0; ++i) {
-    ASSERT_EQ(process.put(Key{"more", i}, noise(100'000, 1)), Put::stored);
+    ASSERT_NO_FATAL_FAILURE(put_one(process, "more", i));
   }
   EXPECT_TRUE(std::filesystem::exists(oldest)) << "the other one maps it";
   fill(other, "other", 1);
