@@ -26,7 +26,7 @@ constexpr auto k_attempt_pause = std::chrono::milliseconds(1);
 
 // What is mapped although nobody pins it is held by a process that was killed, until the system has taken back what it
 // had: that room is not there yet. Or by a forked child, for as long as it likes: that is waited for no longer than so.
-constexpr std::uint64_t k_linger_ns = 1'000'000'000;
+constexpr std::uint64_t k_linger_ns = 10'000'000'000;
 
 // Kept free ahead of need: this part of the limit, two segments at least, and never more than a quarter of what the
 // segments may take.
