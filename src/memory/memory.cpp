@@ -1,15 +1,12 @@
 #include "memory/memory.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <bit>
-#include <mutex>
+#include <new>
 #include <stdexcept>
-#include <thread>
 #include <utility>
 
 #include "base/lock.hpp"
-#include "memory/budget.hpp"
 #include "memory/shard.hpp"
 
 namespace larder::memory {
@@ -21,78 +18,153 @@ constexpr std::uint64_t k_part_bytes = 16 << 20;
 constexpr std::uint64_t k_parts_min = 64;
 constexpr std::uint64_t k_parts_max = 4096;
 
-// A victim is the oldest of the parts that were looked at. Parts that hold so many entries together are
-// enough: the oldest of them is old in the whole tier, since keys fall to parts at random.
-constexpr std::size_t k_enough_entries = 64;
+// What is not known to have cost anything counts as this much.
+constexpr double k_unknown_cost_ns = 1e6;
 
 constexpr auto k_always = [](const Entry&) { return true; };
-
-// What is reserved for an entry until it is in; given back if it does not get there.
-class Reservation {
- public:
-  Reservation(Budget& budget, std::uint64_t bytes) : budget_(&budget), bytes_(bytes) {}
-  ~Reservation() {
-    if (budget_ != nullptr) budget_->release(bytes_);
-  }
-  Reservation(const Reservation&) = delete;
-  Reservation& operator=(const Reservation&) = delete;
-  void used() { budget_ = nullptr; }
-
- private:
-  Budget* budget_;
-  const std::uint64_t bytes_;
-};
 
 }  // namespace
 
 struct alignas(64) MemoryTier::Part {
-  explicit Part(Clock& clock) : shard(clock) {}
-
   mutable base::Lock mutex;  // guards shard
   Shard shard;
 };
 
-struct MemoryTier::Account {
-  explicit Account(Limits limits) : budget(limits) {}
+// Holds the order; when it has given it back, takes those that departed meanwhile out of their places, and destroys
+// their values, or adds them to `gone`.
+class MemoryTier::Departed {
+ public:
+  explicit Departed(MemoryTier& tier, std::vector<detail::Value>* gone = nullptr)
+      : tier_(tier), gone_(gone), order_(tier.order_) {}
+  ~Departed() {
+    EntryId id = std::exchange(tier_.departed_, k_nobody);
+    order_.unlock();
+    while (id != k_nobody) {
+      detail::Value value = take(id);
+      try {
+        if (gone_ != nullptr) gone_->push_back(std::move(value));
+      } catch (const std::bad_alloc&) {
+        // Then it is destroyed here.
+      }
+    }
+  }
+  Departed(const Departed&) = delete;
+  Departed& operator=(const Departed&) = delete;
 
-  Clock clock;
-  Budget budget;
-  std::atomic<std::uint64_t> evicted{0};
-  std::atomic<std::uint64_t> expired{0};
+ private:
+  // Goes on to the next one.
+  detail::Value take(EntryId& id) {
+    Part& part = tier_.part_of(id);
+    const EntryId place = tier_.in_part(id);
+    const std::lock_guard lock(part.mutex);
+    id = part.shard.note(place);
+    return part.shard.take(place).entry.value;
+  }
+
+  MemoryTier& tier_;
+  std::vector<detail::Value>* const gone_;
+  std::unique_lock<std::mutex> order_;
 };
 
-MemoryTier::MemoryTier(Limits limits) : account_(std::make_unique<Account>(limits)) {
-  const std::uint64_t parts = std::clamp(limits.bytes / k_part_bytes, k_parts_min, k_parts_max);
-  parts_.resize(std::bit_floor(parts));
-  for (auto& part : parts_) part = std::make_unique<Part>(account_->clock);
+MemoryTier::MemoryTier(Limits limits, policy::Make make)
+    : limits_(limits),
+      parts_(std::bit_floor(std::clamp(limits.bytes / k_part_bytes, k_parts_min, k_parts_max))),
+      policy_(make(*this, limits.bytes)) {
+  for (auto& part : parts_) part = std::make_unique<Part>();
 }
 
 MemoryTier::~MemoryTier() = default;
+
+std::uint64_t MemoryTier::charge(const Key& key, std::uint64_t value_weight) const noexcept {
+  const std::uint64_t beside = limits_.entry_overhead + key.outside_bytes();
+  return value_weight > UINT64_MAX - beside ? UINT64_MAX : value_weight + beside;
+}
+
+EntryId MemoryTier::number(std::size_t part, EntryId in_part) const noexcept {
+  return static_cast<EntryId>(in_part * parts_.size() + part);
+}
+
+MemoryTier::Part& MemoryTier::part_of(EntryId id) const noexcept {
+  return *parts_[id & (parts_.size() - 1)];
+}
+
+EntryId MemoryTier::in_part(EntryId id) const noexcept {
+  return id >> std::countr_zero(parts_.size());
+}
 
 std::size_t MemoryTier::index_of(const Key& key) const noexcept {
   return key.fingerprint().high & (parts_.size() - 1);
 }
 
+policy::Traits MemoryTier::traits(EntryId id) const {
+  const Part& part = part_of(id);
+  const std::lock_guard lock(part.mutex);
+  const Record& record = part.shard[in_part(id)];
+  const auto cost = static_cast<double>(record.entry.cost_ns);
+  return {.fingerprint = record.key.fingerprint().low,
+          .weight = charge(record.key, record.entry.weight),
+          .cost = cost == 0 ? k_unknown_cost_ns : cost};
+}
+
+std::uint8_t MemoryTier::take_hits(EntryId id) {
+  Part& part = part_of(id);
+  const std::lock_guard lock(part.mutex);
+  return static_cast<std::uint8_t>(std::exchange(part.shard.note(in_part(id)), 0));
+}
+
+void MemoryTier::leaves(EntryId id) noexcept {
+  if (id == coming_) return depart(std::exchange(coming_, k_nobody));
+  Part& part = part_of(id);
+  const std::lock_guard lock(part.mutex);
+  hide(part, id);
+  ++evicted_;
+}
+
+// Of an entry that was never shown.
+void MemoryTier::depart(EntryId id) noexcept {
+  Part& part = part_of(id);
+  const std::lock_guard lock(part.mutex);
+  part.shard.note(in_part(id)) = std::exchange(departed_, id);
+}
+
 Lookup MemoryTier::get(const Key& key, std::uint64_t stamp, std::int64_t (*now_ms)()) {
   Part& part = *parts_[index_of(key)];
   std::int64_t now = INT64_MIN;
-  Miss miss = Miss::stale;
+  Lookup lookup;
   {
     const std::lock_guard lock(part.mutex);
     const EntryId id = part.shard.find(key);
     if (id == Shard::k_none) return {};
-    const Entry& entry = part.shard[id];
-    if (entry.stamp == stamp) {
-      if (entry.expires_ms == k_no_expiry || (now = now_ms()) < entry.expires_ms) {
-        part.shard.used(id);
-        return {entry.value, entry.type, entry.cost_ns};
-      }
-      miss = Miss::expired;
+    const Entry& entry = part.shard[id].entry;
+    if (entry.stamp != stamp) {
+      lookup.miss = Miss::stale;
+    } else if (entry.expires_ms != k_no_expiry && (now = now_ms()) >= entry.expires_ms) {
+      lookup.miss = Miss::expired;
+    } else {
+      std::uint32_t& hits = part.shard.note(id);
+      if (hits < k_hits_max) ++hits;
+      lookup = {entry.value, entry.type, entry.cost_ns};
     }
   }
+  if (lookup.value != nullptr) {
+    if (policy_->samples(key.fingerprint().low)) tell_hit(key);
+    return lookup;
+  }
   const auto outdated = [&](const Entry& entry) { return entry.stamp != stamp || entry.expires_ms <= now; };
-  if (remove_if(key, outdated) && miss == Miss::expired) ++account_->expired;
-  return {.value = nullptr, .miss = miss};
+  if (remove_if(key, outdated) && lookup.miss == Miss::expired) ++expired_;
+  return lookup;
+}
+
+void MemoryTier::tell_hit(const Key& key) {
+  const std::unique_lock order(order_, std::try_to_lock);
+  if (!order) return;
+  const std::size_t index = index_of(key);
+  EntryId id = Shard::k_none;
+  {
+    const std::lock_guard lock(parts_[index]->mutex);
+    id = parts_[index]->shard.find(key);
+  }
+  if (id != Shard::k_none) policy_->hit(number(index, id));
 }
 
 std::optional<Entry> MemoryTier::find(const Key& key, std::uint64_t stamp, std::int64_t now_ms) const {
@@ -100,104 +172,86 @@ std::optional<Entry> MemoryTier::find(const Key& key, std::uint64_t stamp, std::
   const std::lock_guard lock(part.mutex);
   const EntryId id = part.shard.find(key);
   if (id == Shard::k_none) return std::nullopt;
-  const Entry& entry = part.shard[id];
+  const Entry& entry = part.shard[id].entry;
   return entry.stamp == stamp && now_ms < entry.expires_ms ? std::optional(entry) : std::nullopt;
 }
 
 bool MemoryTier::put(const Key& key, Entry entry, std::vector<detail::Value>& gone) {
-  Budget& budget = account_->budget;
   const std::uint64_t weight = charge(key, entry.weight);
-  if (!budget.admits(weight)) {
-    if (auto value = remove_if(key, k_always)) gone.push_back(std::move(value));
-    return false;
-  }
   const std::size_t index = index_of(key);
   Part& part = *parts_[index];
   Record record{key, std::move(entry)};
+  Departed departed(*this, &gone);
+  if (weight > limits_.bytes || limits_.entries == 0) {
+    take_out(key, k_always);
+    return false;
+  }
+  EntryId old = Shard::k_none;
+  EntryId place = Shard::k_none;
   {
-    // A value that is replaced by one that fits in its place is never missed in between.
     const std::lock_guard lock(part.mutex);
-    if (const EntryId id = part.shard.find(key); id != Shard::k_none) {
-      const std::uint64_t old_weight = charge(key, part.shard[id].weight);
-      gone.emplace_back();  // first, because there may be no memory for it
-      const bool fits = weight <= old_weight || budget.grow(weight - old_weight);
-      Reservation reserved(budget, fits ? std::max(weight, old_weight) : old_weight);
-      gone.back() = part.shard.take(id).entry.value;
-      if (fits) {
-        part.shard.insert(std::move(record));
-        reserved.used();
-        if (weight < old_weight) budget.shrink(old_weight - weight);
-        return true;
-      }
-    }
+    old = part.shard.find(key);
+    place = part.shard.hold(std::move(record));
   }
-
-  for (std::size_t from = index; !budget.reserve(weight); ++from) {
-    // No victim: what fills the tier is reserved by other threads, which are about to bring it in.
-    if (!evict_one(from, gone)) std::this_thread::yield();
+  coming_ = number(index, place);
+  try {
+    policy_->fit(coming_);
+  } catch (const std::bad_alloc&) {
+    depart(std::exchange(coming_, k_nobody));
+    throw;
   }
-  Reservation reserved(budget, weight);
+  // The policy forgets what is replaced before it looks for room; lookups find it until the new one is shown.
+  const bool replaces = old != Shard::k_none;
+  if (replaces) policy_->erase(number(index, old));
+  while (entries_ + (replaces ? 0 : 1) > limits_.entries) policy_->evict();
+  policy_->insert(coming_);
+  const bool admitted = std::exchange(coming_, k_nobody) != k_nobody;
   const std::lock_guard lock(part.mutex);
-  if (const EntryId id = part.shard.find(key); id != Shard::k_none) {
-    const std::uint64_t old_weight = charge(key, part.shard[id].weight);
-    gone.emplace_back();
-    gone.back() = part.shard.take(id).entry.value;
-    budget.release(old_weight);
+  if (replaces) hide(part, number(index, old));
+  if (admitted) {
+    bytes_ += weight;
+    ++entries_;
+    part.shard.show(place);
   }
-  part.shard.insert(std::move(record));
-  reserved.used();
-  return true;
+  return admitted;
 }
 
-// Looks at the part `from` and the ones after it until that is enough, one lock at a time. The caller
-// passes another `from` each time it needs more room: a heavy entry takes a little from every part.
-bool MemoryTier::evict_one(std::size_t from, std::vector<detail::Value>& gone) {
-  Part* oldest = nullptr;
-  policy::Tick oldest_used = 0;
-  std::size_t seen = 0;
-  for (std::size_t i = 0; i < parts_.size() && seen < k_enough_entries; ++i) {
-    Part& part = *parts_[(from + i) & (parts_.size() - 1)];
-    const std::lock_guard lock(part.mutex);
-    const auto victim = part.shard.victim();
-    if (victim && (oldest == nullptr || victim->used < oldest_used)) {
-      oldest = &part;
-      oldest_used = victim->used;
-    }
-    seen += part.shard.size();
-  }
-  if (oldest == nullptr) return false;
-
-  std::optional<Record> evicted;
-  {
-    const std::lock_guard lock(oldest->mutex);
-    if (const auto victim = oldest->shard.victim()) evicted = oldest->shard.take(victim->id);
-  }
-  if (evicted) {
-    account_->budget.release(charge(evicted->key, evicted->entry.weight));
-    ++account_->evicted;
-    gone.push_back(std::move(evicted->entry.value));
-  }
-  return true;
+// Of an entry that is shown. REQUIRES: the lock of its part is held, too.
+void MemoryTier::hide(Part& part, EntryId id) noexcept {
+  const Record& record = part.shard[in_part(id)];
+  part.shard.hide(in_part(id));
+  bytes_ -= charge(record.key, record.entry.weight);
+  --entries_;
+  part.shard.note(in_part(id)) = std::exchange(departed_, id);
 }
 
-// Removes the entry of `key` if there is one and it meets the condition. Never inlined: get() would prepare the room
-// for the record at every hit.
 template <class Condition>
-[[gnu::noinline]] detail::Value MemoryTier::remove_if(const Key& key, const Condition& condition) {
-  Part& part = *parts_[index_of(key)];
-  std::optional<Record> gone;
+bool MemoryTier::take_out(const Key& key, const Condition& condition) {
+  const std::size_t index = index_of(key);
+  Part& part = *parts_[index];
+  EntryId id = k_nobody;
   {
     const std::lock_guard lock(part.mutex);
-    const EntryId id = part.shard.find(key);
-    if (id == Shard::k_none || !condition(part.shard[id])) return nullptr;
-    gone = part.shard.take(id);
+    const EntryId place = part.shard.find(key);
+    if (place == Shard::k_none || !condition(part.shard[place].entry)) return false;
+    id = number(index, place);
   }
-  account_->budget.release(charge(key, gone->entry.weight));
-  return std::move(gone->entry.value);
+  // Asks for its weight.
+  policy_->erase(id);
+  const std::lock_guard lock(part.mutex);
+  hide(part, id);
+  return true;
+}
+
+// Never inlined: get() would prepare for it at every hit.
+template <class Condition>
+[[gnu::noinline]] bool MemoryTier::remove_if(const Key& key, const Condition& condition) {
+  const Departed departed(*this);
+  return take_out(key, condition);
 }
 
 bool MemoryTier::remove(const Key& key) {
-  return remove_if(key, k_always) != nullptr;
+  return remove_if(key, k_always);
 }
 
 void MemoryTier::remove(const Key& key, const detail::Value& value) {
@@ -205,13 +259,16 @@ void MemoryTier::remove(const Key& key, const detail::Value& value) {
 }
 
 void MemoryTier::clear() {
+  {
+    const Departed departed(*this);
+    const std::uint64_t evicted = evicted_;
+    while (policy_->evict()) continue;
+    evicted_ = evicted;
+  }
   for (const auto& part : parts_) {
-    std::vector<Record> gone;
-    {
-      const std::lock_guard lock(part->mutex);
-      gone = part->shard.take_all();
-    }
-    for (const Record& record : gone) account_->budget.release(charge(record.key, record.entry.weight));
+    Shard empty;
+    const std::lock_guard lock(part->mutex);
+    if (part->shard.size() == 0) std::swap(part->shard, empty);
   }
 }
 
@@ -227,30 +284,27 @@ void MemoryTier::for_each(const std::function<void(const Key&, const Entry&)>& v
 }
 
 Usage MemoryTier::usage() const {
-  return {.bytes = account_->budget.bytes(),
-          .entries = account_->budget.entries(),
-          .evicted = account_->evicted,
-          .expired = account_->expired};
+  return {.bytes = bytes_, .entries = entries_, .evicted = evicted_, .expired = expired_};
 }
 
 void MemoryTier::check() const {
-  std::vector<std::unique_lock<base::Lock>> locks;
+  const std::lock_guard order(order_);
   std::uint64_t bytes = 0;
   std::uint64_t entries = 0;
   for (std::size_t i = 0; i < parts_.size(); ++i) {
-    locks.emplace_back(parts_[i]->mutex);
-    bytes += parts_[i]->shard.check();
-    entries += parts_[i]->shard.size();
-    for (const Record& record : parts_[i]->shard.copies()) {
+    const std::lock_guard lock(parts_[i]->mutex);
+    parts_[i]->shard.check();
+    parts_[i]->shard.for_each([&](EntryId id) {
+      const Record& record = parts_[i]->shard[id];
+      bytes += charge(record.key, record.entry.weight);
+      ++entries;
       if (index_of(record.key) != i) throw std::logic_error("MemoryTier: an entry is in another key's part");
-    }
+    });
   }
-  const Budget& budget = account_->budget;
-  if (bytes != budget.bytes()) throw std::logic_error("MemoryTier: the weights do not add up to the budget's bytes");
-  if (entries != budget.entries()) throw std::logic_error("MemoryTier: the entries are not the budget's entries");
-  if (bytes > budget.limits().bytes || entries > budget.limits().entries) {
-    throw std::logic_error("MemoryTier: over the limit");
-  }
+  if (bytes != bytes_) throw std::logic_error("MemoryTier: the weights do not add up to what is counted");
+  if (entries != entries_) throw std::logic_error("MemoryTier: other entries are in than are counted");
+  if (bytes > limits_.bytes || entries > limits_.entries) throw std::logic_error("MemoryTier: over the limit");
+  policy_->check(entries);
 }
 
 }  // namespace larder::memory

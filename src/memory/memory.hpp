@@ -4,6 +4,9 @@
 // knows no other tier: it is told the *stamp* of a key (the store's change counter for it) and does not
 // answer with a value that was put under another stamp.
 //
+// Which entries stay is the affair of a policy (src/policy), one for the whole tier. What comes in or leaves does so
+// under one lock, the *order*; lookups take only the lock of the part that the key falls to.
+//
 // Invariants:
 //   (1) Σ weight of the entries ≤ limit at every instant, whatever other threads do. Room is made
 //       before an entry comes in; one that is heavier than the whole limit is not admitted.
@@ -12,9 +15,11 @@
 //   (3) No destructor of a value runs, and no user code is called, while a lock of the tier is held.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -22,15 +27,19 @@
 #include <larder/codec.hpp>
 #include <larder/key.hpp>
 
+#include "policy/policy.hpp"
+
 namespace larder::memory {
+
+using policy::EntryId;
 
 inline constexpr std::int64_t k_no_expiry = INT64_MAX;
 
 // Charged for each entry beside its value (and beside its key, if that is too long for the inline part):
-// the record, the table's cell, the policy's node, the block that counts the value's owners. Measured,
-// with 60 thousand to 2 million entries: 204 to 225 bytes of resident memory, depending on how full table
+// the record, the table's cell, the policy's node and shadows, the block that counts the value's owners. Measured,
+// with 60 thousand to 1.5 million entries: 236 to 276 bytes of resident memory, depending on how full table
 // and slab are. Room that entries have left is used again, and is given back by clear().
-inline constexpr std::uint64_t k_entry_overhead = 224;
+inline constexpr std::uint64_t k_entry_overhead = 272;
 
 // What is kept of an entry beside its key.
 struct Entry {
@@ -59,6 +68,7 @@ struct Lookup {
 struct Limits {
   std::uint64_t bytes = 0;
   std::uint64_t entries = UINT64_MAX;
+  std::uint64_t entry_overhead = k_entry_overhead;  // 0: as policies are compared, by the bytes of values alone
 };
 
 struct Usage {
@@ -69,10 +79,10 @@ struct Usage {
 };
 
 // Thread-safe.
-class MemoryTier {
+class MemoryTier final : private policy::Entries {
  public:
-  explicit MemoryTier(Limits limits);
-  ~MemoryTier();
+  explicit MemoryTier(Limits limits, policy::Make make = policy::make_two_gate);
+  ~MemoryTier() override;
   MemoryTier(const MemoryTier&) = delete;
   MemoryTier& operator=(const MemoryTier&) = delete;
 
@@ -82,9 +92,9 @@ class MemoryTier {
   // What get() would find, whole; counts as no use.
   [[nodiscard]] std::optional<Entry> find(const Key& key, std::uint64_t stamp, std::int64_t now_ms) const;
 
-  // Puts the entry, replacing what the key had, evicting what has to go. False: not admitted, because it
-  // is heavier than the limit; what the key had is gone all the same. With `gone`, the values that leave are
-  // added to it, for a caller with a lock of its own to destroy later.
+  // Puts the entry, replacing what the key had, evicting what has to go. False: not admitted, because it is heavier
+  // than the limit, or worth less than what would have to go; what the key had is gone all the same. With `gone`, the
+  // values that leave are added to it, for a caller with a lock of its own to destroy later.
   bool put(const Key& key, Entry entry) {
     std::vector<detail::Value> gone;
     return put(key, std::move(entry), gone);
@@ -104,17 +114,43 @@ class MemoryTier {
   void check() const;
 
  private:
+  static constexpr EntryId k_nobody = UINT32_MAX;
+
   struct Part;     // a shard and its lock
-  struct Account;  // what all parts share: the budget, the clock, the counts
+  class Departed;  // what left while the order was held
 
+  [[nodiscard]] policy::Traits traits(EntryId id) const override;
+  std::uint8_t take_hits(EntryId id) override;
+  void leaves(EntryId id) noexcept override;
+
+  // What an entry is charged: its value, its key beyond the inline part, and what the tier spends on it.
+  [[nodiscard]] std::uint64_t charge(const Key& key, std::uint64_t value_weight) const noexcept;
+  // Entries of all parts are numbered together.
+  [[nodiscard]] EntryId number(std::size_t part, EntryId in_part) const noexcept;
+  [[nodiscard]] Part& part_of(EntryId id) const noexcept;
+  [[nodiscard]] EntryId in_part(EntryId id) const noexcept;
   [[nodiscard]] std::size_t index_of(const Key& key) const noexcept;
-  // The value that left; null: none did.
+  // Tells the policy of a hit, if nobody else has the order.
+  void tell_hit(const Key& key);
+  // Whether there was an entry that met the condition; it is gone.
   template <class Condition>
-  detail::Value remove_if(const Key& key, const Condition& condition);
-  bool evict_one(std::size_t from, std::vector<detail::Value>& gone);
+  bool remove_if(const Key& key, const Condition& condition);
+  // These REQUIRE that order_ is held.
+  template <class Condition>
+  bool take_out(const Key& key, const Condition& condition);
+  void hide(Part& part, EntryId id) noexcept;
+  void depart(EntryId id) noexcept;
 
-  std::unique_ptr<Account> account_;
+  const Limits limits_;
   std::vector<std::unique_ptr<Part>> parts_;  // a power of two of them
+  std::atomic<std::uint64_t> bytes_{0};
+  std::atomic<std::uint64_t> entries_{0};
+  std::atomic<std::uint64_t> evicted_{0};
+  std::atomic<std::uint64_t> expired_{0};
+  mutable std::mutex order_;                      // taken before the lock of a part, never after it
+  const std::unique_ptr<policy::Policy> policy_;  // but for samples() guarded by order_, like all below
+  EntryId departed_ = k_nobody;                   // the first of a list
+  EntryId coming_ = k_nobody;                     // is with the policy, and not in yet
 };
 
 }  // namespace larder::memory

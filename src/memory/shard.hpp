@@ -1,24 +1,17 @@
-// A part of the memory tier: the entries whose fingerprints fall to it, the table that finds them and
-// the policy that orders them. It knows neither limits nor other shards.
+// A part of the memory tier: the entries whose fingerprints fall to it, and the table that finds them. It knows neither
+// limits nor other shards, nor who should leave.
 #pragma once
 
 #include <algorithm>
-#include <array>
-#include <atomic>
-#include <memory>
-#include <optional>
-#include <span>
+#include <cstdint>
 #include <utility>
 #include <vector>
 
 #include "memory/memory.hpp"
 #include "memory/slab.hpp"
 #include "memory/table.hpp"
-#include "policy/policy.hpp"
 
 namespace larder::memory {
-
-using policy::Tick;
 
 // Two cache lines: the first is compared, the second handed out.
 struct alignas(64) Record {
@@ -27,24 +20,18 @@ struct alignas(64) Record {
 };
 static_assert(sizeof(Record) == 128, "k_entry_overhead was measured with this");
 
-// The tier's clock. Every shard counts its own uses and keeps up with the furthest of the others as well
-// as the policies' exactness asks for, so that threads seldom write it (see Shard::now).
-struct alignas(64) Clock {
-  std::atomic<Tick> furthest{0};
-};
-
-// What `record` is charged: its value, its key beyond the inline part, and what the tier spends on it.
-[[nodiscard]] std::uint64_t charge(const Key& key, std::uint64_t value_weight);
-
-// Not thread-safe: its owner locks. What leaves is returned, for the caller to destroy after unlocking.
+// A record has a *place*, from hold() to take(), and is *shown*, that is found, or not. Not thread-safe: its owner
+// locks.
 class Shard {
  public:
   static constexpr EntryId k_none = Table::k_none;
 
-  explicit Shard(Clock& clock);
+  Shard() = default;
   ~Shard();
   Shard(const Shard&) = delete;
   Shard& operator=(const Shard&) = delete;
+  Shard(Shard&&) noexcept = default;
+  Shard& operator=(Shard&&) noexcept = default;
 
   // The entry of `key`, compared in full, or k_none.
   [[nodiscard]] EntryId find(const Key& key) const {
@@ -54,54 +41,37 @@ class Shard {
       return record.key == key;
     });
   }
-  [[nodiscard]] const Entry& operator[](EntryId id) const { return slab_[id].entry; }
+  [[nodiscard]] const Record& operator[](EntryId id) const { return slab_[id]; }
 
-  void used(EntryId id) {
-    hits_[noted_++] = {id, now()};
-    if (noted_ == k_batch) tell_hits();
-  }
-  // If there is no memory for it, everything stays as it was, `record` too. REQUIRES: find(record.key) == k_none.
-  void insert(Record&& record);
-  [[nodiscard]] Record take(EntryId id);
-  // What should leave next.
-  [[nodiscard]] std::optional<policy::Victim> victim() {
-    tell_hits();
-    return policy_->victim();
-  }
+  // A place for the record, and room to show it. If there is no memory, everything stays as it was, `record` too.
+  [[nodiscard]] EntryId hold(Record&& record);
+  // REQUIRES: there is none shown of that key.
+  void show(EntryId id) noexcept;
+  void hide(EntryId id) noexcept;
+  // REQUIRES: it is not shown.
+  [[nodiscard]] Record take(EntryId id) noexcept { return slab_.take(id); }
 
+  // Of a record that is shown: a number for the owner's use, 0 when it came.
+  [[nodiscard]] std::uint32_t& note(EntryId id) { return notes_[id]; }
+
+  // Records that have a place.
   [[nodiscard]] std::size_t size() const { return slab_.size(); }
+  // Of those that are shown.
   [[nodiscard]] std::vector<Record> copies() const;
-  // Takes everything, and gives the memory of the records and the table back.
-  [[nodiscard]] std::vector<Record> take_all();
+  template <class Visit>
+  void for_each(const Visit& visit) const {
+    table_.for_each([&](std::uint32_t, EntryId id) { visit(id); });
+  }
 
-  // Throws std::logic_error, saying what, unless table, records and policy agree. Returns Σ charge.
-  std::uint64_t check() const;
+  // Throws std::logic_error, saying what, unless table and records agree.
+  void check() const;
 
  private:
-  // Hits that the policy is told of together: about as many as a processor fetches lines for at once. More would make
-  // the hit that tells of them slower.
-  static constexpr std::size_t k_batch = 16;
-  // Before the policy is told or asked anything else.
-  void tell_hits() { policy_->hit(std::span(hits_).first(std::exchange(noted_, 0))); }
-
   static std::uint32_t tag(const Digest& fingerprint) { return static_cast<std::uint32_t>(fingerprint.low); }
-  // A shard's ticks are its uses, counted on from the furthest shard when that one is ahead. Telling the others only
-  // every size/8 uses costs them no more order than lazy promotion costs within a shard (policy/lru.hpp); shards of
-  // fewer than sixteen entries tell every use, and the order is exact.
-  Tick now() {
-    const Tick furthest = clock_.furthest.load(std::memory_order_relaxed);
-    tick_ = std::max(tick_, furthest) + 1;
-    if (tick_ - furthest >= size() / 8) clock_.furthest.store(tick_, std::memory_order_relaxed);
-    return tick_;
-  }
 
   Table table_;
   Slab<Record> slab_;
-  std::unique_ptr<policy::Policy> policy_;
-  Clock& clock_;
-  Tick tick_ = 0;
-  std::array<policy::Hit, k_batch> hits_;  // in the order in which they came; the first noted_ are not told yet
-  std::size_t noted_ = 0;
+  std::vector<std::uint32_t> notes_;
 };
 
 }  // namespace larder::memory

@@ -19,6 +19,8 @@ using policy::EntryId;
 template <class T>
 class Slab {
  public:
+  // The number that put() will give.
+  [[nodiscard]] EntryId next() const noexcept { return free_.empty() ? end_ : free_.back(); }
   EntryId put(T&& record) {
     EntryId id = end_;
     if (free_.empty()) {

@@ -1,22 +1,26 @@
 #include "memory/table.hpp"
 
 #include <algorithm>
+#include <bit>
 
 namespace larder::memory {
 
-void Table::insert(std::uint32_t tag, EntryId id, const void* value) {
-  if ((taken_ + 1) * 4 > cells_.size() * 3) {
-    std::vector<Cell> old(std::max<std::size_t>(cells_.size() * 2, 16));
-    old.swap(cells_);
-    for (const Cell& cell : old) {
-      if (cell.id != k_none) place(cell);
-    }
+void Table::fit(std::size_t entries) {
+  if (entries * 4 <= cells_.size() * 3) return;
+  std::vector<Cell> old(std::max<std::size_t>(std::bit_ceil(entries * 4 / 3 + 1), 16));
+  old.swap(cells_);
+  for (const Cell& cell : old) {
+    if (cell.id != k_none) insert(cell.tag, cell.id, cell.value);
   }
-  place({tag, id, value});
-  ++taken_;
 }
 
-void Table::erase(std::uint32_t tag, EntryId id) {
+void Table::insert(std::uint32_t tag, EntryId id, const void* value) noexcept {
+  std::size_t i = tag & mask();
+  while (cells_[i].id != k_none) i = (i + 1) & mask();
+  cells_[i] = {tag, id, value};
+}
+
+void Table::erase(std::uint32_t tag, EntryId id) noexcept {
   std::size_t hole = tag & mask();
   while (cells_[hole].id != id) hole = (hole + 1) & mask();
   // Move back every following cell whose way from home leads over the hole: no lookup then ends early.
@@ -28,13 +32,6 @@ void Table::erase(std::uint32_t tag, EntryId id) {
     hole = i;
   }
   cells_[hole] = Cell{};
-  --taken_;
-}
-
-void Table::place(Cell cell) {
-  std::size_t i = cell.tag & mask();
-  while (cells_[i].id != k_none) i = (i + 1) & mask();
-  cells_[i] = cell;
 }
 
 }  // namespace larder::memory

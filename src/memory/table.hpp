@@ -30,10 +30,12 @@ class Table {
     return k_none;
   }
 
-  // `value` is never read, only fetched ahead.
-  void insert(std::uint32_t tag, EntryId id, const void* value);
+  // Makes room for so many entries.
+  void fit(std::size_t entries);
+  // `value` is never read, only fetched ahead. REQUIRES: there is room.
+  void insert(std::uint32_t tag, EntryId id, const void* value) noexcept;
   // REQUIRES: `id` is in under `tag`.
-  void erase(std::uint32_t tag, EntryId id);
+  void erase(std::uint32_t tag, EntryId id) noexcept;
 
   // Calls `visit(tag, id)` for every entry, in no order.
   template <class Visit>
@@ -51,10 +53,8 @@ class Table {
   };
 
   [[nodiscard]] std::size_t mask() const { return cells_.size() - 1; }
-  void place(Cell cell);
 
   std::vector<Cell> cells_;  // none, or a power of two of them, at most three quarters taken
-  std::size_t taken_ = 0;
 };
 
 }  // namespace larder::memory

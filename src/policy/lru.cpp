@@ -4,65 +4,59 @@
 
 namespace larder::policy {
 
-void Lru::inserted(EntryId id, const Traits& /*traits*/, Tick now) {
-  if (nodes_.size() < std::size_t{id} + 2) nodes_.resize(std::size_t{id} + 2);
-  link_youngest(id + 1, now);
+Lru::Lru(Entries& entries, std::uint64_t capacity) : entries_(entries), capacity_(capacity) {
+  sample(0);
+}
+
+void Lru::fit(EntryId id) {
+  queue_.fit(id);
+}
+
+void Lru::insert(EntryId id) noexcept {
+  weight_ += entries_.traits(id).weight;
+  // Room first: the entry itself never leaves.
+  while (weight_ > capacity_ && evict()) continue;
+  queue_.push(0, id);
   ++size_;
 }
 
-void Lru::hit(std::span<const Hit> hits) {
-  for (const Hit& hit : hits) __builtin_prefetch(&nodes_[hit.id + 1], 1);
-  for (const Hit& hit : hits) {
-    if (is_recent(hit)) continue;
-    __builtin_prefetch(&nodes_[nodes_[hit.id + 1].older], 1);
-    __builtin_prefetch(&nodes_[nodes_[hit.id + 1].younger], 1);
-  }
-  for (const Hit& hit : hits) {
-    if (is_recent(hit)) continue;
-    unlink(hit.id + 1);
-    link_youngest(hit.id + 1, hit.now);
-  }
-}
-
-void Lru::erased(EntryId id) {
-  unlink(id + 1);
+void Lru::erase(EntryId id) noexcept {
+  queue_.erase(0, id);
+  weight_ -= entries_.traits(id).weight;
   --size_;
 }
 
-std::optional<Victim> Lru::victim() const {
-  const std::uint32_t oldest = nodes_[0].younger;
-  if (oldest == 0) return std::nullopt;
-  return Victim{oldest - 1, nodes_[oldest].moved};
+bool Lru::evict() noexcept {
+  if (queue_.empty(0)) return false;
+  const EntryId id = queue_.oldest(0);
+  erase(id);
+  entries_.leaves(id);
+  return true;
+}
+
+void Lru::resize(std::uint64_t capacity) noexcept {
+  capacity_ = capacity;
+  while (weight_ > capacity_ && evict()) continue;
+}
+
+void Lru::hit(EntryId id) noexcept {
+  queue_.erase(0, id);
+  queue_.push(0, id);
 }
 
 void Lru::check(std::size_t entries) const {
   if (size_ != entries) throw std::logic_error("Lru: counts another number of entries than its container");
-  std::size_t seen = 0;
-  std::uint32_t last = 0;
-  for (std::uint32_t index = nodes_[0].younger; index != 0; index = nodes_[index].younger) {
-    if (nodes_[index].older != last) throw std::logic_error("Lru: the list is not linked both ways");
-    if (last != 0 && nodes_[last].moved > nodes_[index].moved) throw std::logic_error("Lru: the list is not sorted");
-    if (++seen > entries) throw std::logic_error("Lru: the list holds more entries than came in");
-    last = index;
+  if (queue_.check(0) != size_) throw std::logic_error("Lru: the queue lost an entry");
+  std::uint64_t weight = 0;
+  for (EntryId id = queue_.oldest(0); id != Queues<1>::k_none; id = queue_.younger(id)) {
+    weight += entries_.traits(id).weight;
   }
-  if (nodes_[0].older != last || seen != entries) throw std::logic_error("Lru: the list lost an entry");
+  if (weight != weight_) throw std::logic_error("Lru: the weights do not add up");
+  if (weight_ > capacity_) throw std::logic_error("Lru: over the capacity");
 }
 
-void Lru::link_youngest(std::uint32_t index, Tick now) {
-  const std::uint32_t youngest = nodes_[0].older;
-  nodes_[index] = {.moved = now, .younger = 0, .older = youngest};
-  nodes_[youngest].younger = index;
-  nodes_[0].older = index;
-}
-
-void Lru::unlink(std::uint32_t index) {
-  const Node& node = nodes_[index];
-  nodes_[node.older].younger = node.younger;
-  nodes_[node.younger].older = node.older;
-}
-
-std::unique_ptr<Policy> make_lru() {
-  return std::make_unique<Lru>();
+std::unique_ptr<Policy> make_lru(Entries& entries, std::uint64_t capacity) {
+  return std::make_unique<Lru>(entries, capacity);
 }
 
 }  // namespace larder::policy

@@ -75,7 +75,7 @@ TEST(MemoryTierModel, EveryAnswerAndEveryEvictionIsAsTheModelPredicts) {
     constexpr std::uint64_t k_keys = 20;
     const Limits limits{.bytes = *rc::gen::inRange<std::uint64_t>(charged(0), 12 * charged(100)),
                         .entries = *rc::gen::inRange<std::uint64_t>(1, 15)};
-    MemoryTier tier(limits);
+    MemoryTier tier(limits, policy::make_lru);
     Model model(limits);
     const auto steps = *rc::gen::inRange<std::uint64_t>(0, 150);
     for (std::uint64_t step = 0; step < steps; ++step) {

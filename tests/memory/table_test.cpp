@@ -20,6 +20,7 @@ TEST(Table, AnEmptyTableFindsNothing) {
 
 TEST(Table, EntriesOfOneTagAreToldApartByTheCaller) {
   Table table;
+  table.fit(2);
   table.insert(7, 1, nullptr);
   table.insert(7, 2, nullptr);
   EXPECT_EQ(find_only(table, 7, 1), 1u);
@@ -32,6 +33,7 @@ TEST(Table, EntriesOfOneTagAreToldApartByTheCaller) {
 
 TEST(Table, ATagThatIsNotInAsksTheCallerNothing) {
   Table table;
+  table.fit(1);
   table.insert(16, 1, nullptr);
   EXPECT_EQ(table.find(32, [](EntryId) -> bool { throw 0; }), Table::k_none);
 }
@@ -50,6 +52,7 @@ TEST(Table, BehavesLikeASetOfPairsWhenTagsCollide) {
         model.erase(id);
       } else {
         const std::uint32_t tag = 0xfffffff0u * (low & 1) + (12u + low % 6);
+        table.fit(model.size() + 1);
         table.insert(tag, id, nullptr);
         model[id] = tag;
       }

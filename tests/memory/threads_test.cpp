@@ -26,7 +26,7 @@ void in_threads(const Work& work) {
 
 TEST(MemoryTierThreads, UsageIsWithinTheLimitsAtEveryInstant) {
   constexpr Limits k_limits{.bytes = 200'000, .entries = 300};
-  MemoryTier tier(k_limits);
+  MemoryTier tier(k_limits, policy::make_lru);
   std::atomic<bool> done{false};
   std::atomic<std::uint64_t> samples{0};
   std::atomic<std::uint64_t> over{0};
