@@ -67,7 +67,7 @@ TEST_F(Guide, EveryExamplePrintsWhatThePageSays) {
 TEST_F(Guide, EveryVerbHasAnExample) {
   const std::vector<Example> all = examples(LARDER_GUIDE);
   for (const char* verb : {"exec", "get", "put", "has", "rm", "info", "ls", "stats", "clear", "verify", "compact",
-                           "doctor", "key", "help"}) {
+                           "doctor", "simulate", "key", "help"}) {
     const std::string word = std::string("larder ") + verb;
     EXPECT_TRUE(std::ranges::any_of(all, [&](const Example& one) {
       return one.command.find(word) != std::string::npos;

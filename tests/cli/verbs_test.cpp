@@ -56,7 +56,7 @@ class Verbs : public Sandbox {
 
 TEST_F(Verbs, EveryVerbExplainsItselfWithAnExample) {
   for (const char* verb : {"exec", "get", "put", "has", "rm", "info", "ls", "stats", "invalidate", "clear", "verify",
-                           "compact", "doctor", "key"}) {
+                           "compact", "doctor", "simulate", "key"}) {
     const Ran help = larder({"help", verb});
     EXPECT_EQ(help.status, 0);
     EXPECT_NE(help.out.find(std::string("Usage: larder ") + verb + " [OPTION]..."), std::string::npos) << help.out;

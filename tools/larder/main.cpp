@@ -20,8 +20,9 @@ namespace larder::tool {
 namespace {
 
 // In the order of the help. `help` itself is answered here.
-constexpr const Verb* k_verbs[] = {&k_exec,  &k_get,        &k_put,   &k_has,    &k_rm,      &k_info,   &k_ls,
-                                   &k_stats, &k_invalidate, &k_clear, &k_verify, &k_compact, &k_doctor, &k_key};
+constexpr const Verb* k_verbs[] = {&k_exec,   &k_get,     &k_put,    &k_has,        &k_rm,
+                                   &k_info,   &k_ls,      &k_stats,  &k_invalidate, &k_clear,
+                                   &k_verify, &k_compact, &k_doctor, &k_simulate,   &k_key};
 
 constexpr const char* k_footer = R"(
 Start here:

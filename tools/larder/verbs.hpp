@@ -37,6 +37,7 @@ extern const Verb k_clear;
 extern const Verb k_verify;
 extern const Verb k_compact;
 extern const Verb k_doctor;
+extern const Verb k_simulate;
 extern const Verb k_key;
 
 }  // namespace larder::tool
