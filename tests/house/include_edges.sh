@@ -54,10 +54,10 @@ find include src tools examples bench tests fuzz -name '*.[ch]pp' -exec \
       if (to != from && !((from "," to) in may)) wrong("room " from " does not see room " to)
     } else if (to in room) {
       if (from == "examples") wrong("examples see include/larder only")
-      if (from == "tools" && to != "policy" && target !~ /^store\/(inspect|upkeep)\.hpp$/)
-        wrong("tools see include/larder, policy, store/inspect.hpp and store/upkeep.hpp")
-      if (from == "bench" && to != "policy" && path[2] != "micro")
-        wrong("bench sees include/larder and policy; bench/micro sees all")
+      if (from == "tools" && to != "policy" && target !~ /^(codec\/trace|store\/(inspect|upkeep))\.hpp$/)
+        wrong("tools see include/larder, policy, codec/trace.hpp, store/inspect.hpp and store/upkeep.hpp")
+      if (from == "bench" && to != "policy" && path[2] !~ /^(memory|micro|traces)$/)
+        wrong("bench sees include/larder and policy; bench/memory, bench/micro and bench/traces see all")
     }
   }
   END {
