@@ -5,7 +5,8 @@
 // answer with a value that was put under another stamp.
 //
 // Which entries stay is the affair of a policy (src/policy), one for the whole tier. What comes in or leaves does so
-// under one lock, the *order*; lookups take only the lock of the part that the key falls to.
+// under one lock, the *order*. Lookups take no lock: they find what is in sight, and what is taken out of sight is
+// destroyed when no lookup is left that may have seen it (memory/readers.hpp).
 //
 // Invariants:
 //   (1) Σ weight of the entries ≤ limit at every instant, whatever other threads do. Room is made
@@ -27,18 +28,19 @@
 #include <larder/codec.hpp>
 #include <larder/key.hpp>
 
+#include "memory/readers.hpp"
+#include "memory/record.hpp"
+#include "memory/table.hpp"
 #include "policy/policy.hpp"
 
 namespace larder::memory {
-
-using policy::EntryId;
 
 inline constexpr std::int64_t k_no_expiry = INT64_MAX;
 
 // Charged for each entry beside its value (and beside its key, if that is too long for the inline part):
 // the record, the table's cell, the policy's node and shadows, the block that counts the value's owners. Measured,
-// with 60 thousand to 1.5 million entries: 236 to 276 bytes of resident memory, depending on how full table
-// and slab are. Room that entries have left is used again, and is given back by clear().
+// with 60 thousand to 1.5 million entries: 251 to 273 bytes of resident memory, depending on how full the tables
+// are. Room that entries have left is used again, and is given back by clear().
 inline constexpr std::uint64_t k_entry_overhead = 272;
 
 // What is kept of an entry beside its key.
@@ -86,11 +88,11 @@ class MemoryTier final : private policy::Entries {
   MemoryTier(const MemoryTier&) = delete;
   MemoryTier& operator=(const MemoryTier&) = delete;
 
-  // `now_ms` is called, under a lock, only if an entry with an expiry is found: reading the clock costs more than a
-  // hit.
+  // `now_ms` is called, outside every lock, only if an entry with an expiry is found: reading the clock costs more than
+  // a hit.
   [[nodiscard]] Lookup get(const Key& key, std::uint64_t stamp, std::int64_t (*now_ms)());
   // What get() would find, whole; counts as no use.
-  [[nodiscard]] std::optional<Entry> find(const Key& key, std::uint64_t stamp, std::int64_t now_ms) const;
+  [[nodiscard]] std::optional<Entry> find(const Key& key, std::uint64_t stamp, std::int64_t now_ms);
 
   // Puts the entry, replacing what the key had, evicting what has to go. False: not admitted, because it is heavier
   // than the limit, or worth less than what would have to go; what the key had is gone all the same. With `gone`, the
@@ -101,23 +103,34 @@ class MemoryTier final : private policy::Entries {
   }
   bool put(const Key& key, Entry entry, std::vector<detail::Value>& gone);
 
+  // From here on, the limit is so many bytes. What has to go goes in steps, between which others put and remove;
+  // lookups go on all the while.
+  void resize(std::uint64_t bytes);
+
   bool remove(const Key& key);
   // Removes the key's entry if it has this value.
   void remove(const Key& key, const detail::Value& value);
   void clear();
 
   // Calls `visit` for copies of all entries, outside every lock, in no order.
-  void for_each(const std::function<void(const Key&, const Entry&)>& visit) const;
+  void for_each(const std::function<void(const Key&, const Entry&)>& visit);
   [[nodiscard]] Usage usage() const;
 
-  // Throws std::logic_error, saying what, if an invariant does not hold. For tests; locks everything.
-  void check() const;
+  // Throws std::logic_error, saying what, if an invariant does not hold. For tests; keeps everybody from changing it.
+  void check();
 
  private:
-  static constexpr EntryId k_nobody = UINT32_MAX;
+  static constexpr EntryId k_none = Records::k_none;
 
-  struct Part;     // a shard and its lock
-  class Departed;  // what left while the order was held
+  class Change;
+
+  // The key's table and tag there.
+  struct Place {
+    Table& table;
+    std::uint32_t tag;
+  };
+  [[nodiscard]] Place place_of(const Digest& fingerprint) noexcept;
+  [[nodiscard]] const Record* find_record(const Key& key);
 
   [[nodiscard]] policy::Traits traits(EntryId id) const override;
   std::uint8_t take_hits(EntryId id) override;
@@ -125,32 +138,29 @@ class MemoryTier final : private policy::Entries {
 
   // What an entry is charged: its value, its key beyond the inline part, and what the tier spends on it.
   [[nodiscard]] std::uint64_t charge(const Key& key, std::uint64_t value_weight) const noexcept;
-  // Entries of all parts are numbered together.
-  [[nodiscard]] EntryId number(std::size_t part, EntryId in_part) const noexcept;
-  [[nodiscard]] Part& part_of(EntryId id) const noexcept;
-  [[nodiscard]] EntryId in_part(EntryId id) const noexcept;
-  [[nodiscard]] std::size_t index_of(const Key& key) const noexcept;
+  // The entry, as it was put. REQUIRES: the order is held.
+  [[nodiscard]] Entry entry_of(const Record& record) const;
   // Tells the policy of a hit, if nobody else has the order.
   void tell_hit(const Key& key);
   // Whether there was an entry that met the condition; it is gone.
   template <class Condition>
   bool remove_if(const Key& key, const Condition& condition);
-  // These REQUIRE that order_ is held.
-  template <class Condition>
-  bool take_out(const Key& key, const Condition& condition);
-  void hide(Part& part, EntryId id) noexcept;
-  void depart(EntryId id) noexcept;
 
-  const Limits limits_;
-  std::vector<std::unique_ptr<Part>> parts_;  // a power of two of them
+  Limits limits_;  // guarded by the order
+  Readers readers_;
+  std::mutex order_;
+  // Changed under the order, read without.
+  std::vector<Table> tables_;  // a power of two of them, so that one that grows is a short pause
   std::atomic<std::uint64_t> bytes_{0};
   std::atomic<std::uint64_t> entries_{0};
   std::atomic<std::uint64_t> evicted_{0};
   std::atomic<std::uint64_t> expired_{0};
-  mutable std::mutex order_;                      // taken before the lock of a part, never after it
-  const std::unique_ptr<policy::Policy> policy_;  // but for samples() guarded by order_, like all below
-  EntryId departed_ = k_nobody;                   // the first of a list
-  EntryId coming_ = k_nobody;                     // is with the policy, and not in yet
+  // Places whose records are destroyed, to be given back: the first of a list that is added to without the order.
+  std::atomic<EntryId> emptied_{k_none};
+  // Under the order, but for samples().
+  Records records_;
+  const std::unique_ptr<policy::Policy> policy_;
+  Change* change_ = nullptr;  // that is being made
 };
 
 }  // namespace larder::memory

@@ -114,6 +114,24 @@ TEST(MemoryTier, TheCountLimitHoldsBesideTheByteLimit) {
   tier.check();
 }
 
+TEST(MemoryTier, AResizedTierKeepsWithinItsNewLimitAndWhatItsPolicyKeepsLongest) {
+  MemoryTier tier({.bytes = 1000 * charged(8)}, policy::make_lru);
+  for (std::uint64_t i = 0; i < 1000; ++i) tier.put(key_of(i), number(i));
+  tier.resize(300 * charged(8));
+  tier.check();
+  EXPECT_EQ(tier.usage().entries, 300u);
+  EXPECT_EQ(tier.usage().evicted, 700u);
+  for (std::uint64_t i = 0; i < 1000; ++i) EXPECT_EQ(tier.find(key_of(i), 0, 0).has_value(), i >= 700) << i;
+  EXPECT_FALSE(tier.put(key_of(1), number(1, 300 * charged(8))));
+  tier.resize(400 * charged(8));
+  for (std::uint64_t i = 0; i < 100; ++i) tier.put(key_of(i), number(i));
+  EXPECT_EQ(tier.usage().entries, 400u);
+  tier.resize(0);
+  EXPECT_EQ(tier.usage().entries, 0u);
+  EXPECT_FALSE(tier.put(key_of(1), number(1)));
+  tier.check();
+}
+
 TEST(MemoryTier, AnEntryAsHeavyAsTheLimitIsAdmittedAndAHeavierOneIsNot) {
   MemoryTier tier({.bytes = charged(1000)});
   tier.put(key_of(1), number(1));

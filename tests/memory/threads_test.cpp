@@ -76,6 +76,36 @@ TEST(MemoryTierThreads, NoMoreValuesLiveThanTheLimitAdmitsPlusThoseInFlight) {
   EXPECT_EQ(alive, 0);
 }
 
+TEST(MemoryTierThreads, WhileATierIsResizedOthersPutAndFindWithinTheLimitThatWas) {
+  constexpr std::uint64_t k_large = 4'000'000;
+  constexpr std::uint64_t k_small = 400'000;
+  MemoryTier tier({.bytes = k_large});
+  std::atomic<std::uint64_t> wrong{0};
+  std::atomic<bool> done{false};
+  std::vector<std::jthread> threads;
+  for (unsigned thread = 0; thread < k_threads; ++thread) {
+    threads.emplace_back([&, thread] {
+      std::mt19937 random(thread);
+      while (!done) {
+        const std::uint64_t key = random() % 10'000;
+        const Lookup found = tier.get(key_of(key), 0, test::never_now);
+        if (found.value == nullptr) tier.put(key_of(key), number(key, random() % 1000));
+        if (found.value != nullptr && test::number_in(found.value) != key) ++wrong;
+        if (tier.usage().bytes > k_large) ++wrong;
+      }
+    });
+  }
+  for (int i = 0; i < 20; ++i) {
+    tier.resize(k_small);
+    if (tier.usage().bytes > k_small) ++wrong;
+    tier.check();
+    tier.resize(k_large);
+  }
+  done = true;
+  threads.clear();
+  EXPECT_EQ(wrong, 0u);
+}
+
 TEST(MemoryTierThreads, AReplacedValueIsNeverMissedWhileTheNewOneFitsInItsPlace) {
   MemoryTier tier({.bytes = 1 << 30});
   tier.put("a", number(0));
