@@ -1,12 +1,33 @@
 #include "policy/gated.hpp"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
+#include <numbers>
 #include <stdexcept>
 #include <utility>
 
 namespace larder::policy {
+
+namespace {
+
+// As a table: it is asked for often, and std::ldexp() has to care for what does not occur here.
+constexpr auto k_powers_of_two = [] {
+  std::array<double, Gated::k_densities> powers{};
+  double power = 1;
+  for (int below = Gated::k_density_log2_min; below < 0; ++below) power /= 2;
+  for (double& each : powers) each = std::exchange(power, power * 2);
+  return powers;
+}();
+
+// REQUIRES: positive.
+int nearest_log2(double number) {
+  int exponent = 0;
+  return std::frexp(number, &exponent) < std::numbers::sqrt2 / 2 ? exponent - 1 : exponent;
+}
+
+}  // namespace
 
 Gated::Gated(Entries& entries, std::uint64_t capacity, Gate gate)
     : entries_(entries), capacity_(capacity), gate_(gate) {}
@@ -63,9 +84,7 @@ double Gated::value(const Traits& traits, int less) const {
 void Gated::queue(EntryId id, const Traits& traits) {
   const double worth = gate_ == Gate::recent ? traits.cost : value(traits);
   const double density = worth / static_cast<double>(std::max<std::uint64_t>(traits.weight, 1));
-  // Rounded: the nearest power of two.
-  const double log2 = std::round(std::log2(density)) - k_density_log2_min;
-  const auto to = static_cast<std::uint8_t>(std::clamp(log2, 0.0, k_densities - 1.0));
+  const auto to = static_cast<std::uint8_t>(std::clamp(nearest_log2(density) - k_density_log2_min, 0, k_last));
   nodes_[id] = {inflation_, to};
   queues_.push(to, id);
   filled_[to / 64] |= std::uint64_t{1} << to % 64;
@@ -88,7 +107,7 @@ std::optional<Gated::Victim> Gated::victim() {
       for (std::uint64_t filled = filled_[word]; filled != 0; filled &= filled - 1) {
         const int queue = static_cast<int>(word * 64) + std::countr_zero(filled);
         const EntryId oldest = queues_.oldest(static_cast<std::size_t>(queue));
-        const double priority = nodes_[oldest].inflation + std::ldexp(1.0, queue + k_density_log2_min);
+        const double priority = nodes_[oldest].inflation + k_powers_of_two[static_cast<std::size_t>(queue)];
         if (!least || priority < least->priority) least = Victim{oldest, priority};
       }
     }

@@ -32,6 +32,10 @@ enum class Gate : std::uint8_t { open, recent, shut, narrow };
 
 class Gated final : public Policy {
  public:
+  // Densities from 2^-64 to 2^63; what is beyond is in the first or the last queue.
+  static constexpr int k_density_log2_min = -64;
+  static constexpr std::size_t k_densities = 128;
+
   Gated(Entries& entries, std::uint64_t capacity, Gate gate);
 
   void fit(EntryId id) override;
@@ -48,9 +52,7 @@ class Gated final : public Policy {
   [[nodiscard]] std::uint64_t capacity() const noexcept { return capacity_; }
 
  private:
-  // Densities from 2^-64 to 2^63; what is beyond is in the first or the last queue.
-  static constexpr int k_density_log2_min = -64;
-  static constexpr std::size_t k_densities = 128;
+  static constexpr int k_last = k_densities - 1;
   static constexpr std::size_t k_window = k_densities;  // the window's queue
   static constexpr std::uint8_t k_nowhere = 255;
 
