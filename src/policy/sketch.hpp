@@ -18,15 +18,16 @@ class Sketch {
  public:
   static constexpr int k_max = 15;
 
-  // Makes room for so many entries: 16 bytes for each, eight additions of each between two halvings. Never shrinks.
-  // What was counted stays.
+  // Makes room for so many entries: 16 bytes for each, eight additions of each between two halvings. Never shrinks, nor
+  // forgets faster: where sizes differ, a few heavy entries fill the cache at times, and what was learnt of the others
+  // stays. What was counted stays, too.
   void fit(std::size_t entries) {
     while (blocks_.size() * k_block_entries < entries) {
       const std::size_t size = blocks_.size();
       blocks_.resize(2 * size);
       std::copy_n(blocks_.begin(), size, blocks_.begin() + static_cast<std::ptrdiff_t>(size));
     }
-    period_ = 8 * std::max<std::uint64_t>(entries, 1);
+    period_ = std::max<std::uint64_t>(period_, 8 * entries);
   }
   void add(std::uint64_t fingerprint, int times) {
     Block& block = blocks_[at(fingerprint)];

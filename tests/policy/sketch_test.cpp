@@ -55,6 +55,15 @@ TEST(Sketch, ForgetsHalfAfterEightAdditionsForEachEntry) {
   EXPECT_EQ(sketch.estimate(42), before / 2);
 }
 
+TEST(Sketch, ForgetsNoFasterWhenThereAreFewerEntries) {
+  Sketch sketch;
+  sketch.fit(100);
+  sketch.add(42, 12);
+  sketch.fit(5);
+  for (const std::uint64_t key : fingerprints(200)) sketch.add(key, 1);
+  EXPECT_GE(sketch.estimate(42), 12);
+}
+
 TEST(Sketch, RemembersWhenItGrows) {
   Sketch sketch;
   const auto keys = fingerprints(20);
