@@ -4,8 +4,9 @@
 #include <cstdio>
 #include <iomanip>
 #include <ostream>
-#include <string_view>
 #include <utility>
+
+#include "harness/json.hpp"
 
 namespace bench {
 namespace {
@@ -23,37 +24,13 @@ std::string short_number(double value) {
   return text;
 }
 
-std::string exact_number(double value) {
-  if (!std::isfinite(value)) return "null";
-  char text[32];
-  std::snprintf(text, sizeof(text), "%.9g", value);
-  return text;
-}
-
-std::string json_text(std::string_view text) {
-  std::string result = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') {
-      result += '\\';
-      result += c;
-    } else if (static_cast<unsigned char>(c) < 0x20) {
-      char escape[8];
-      std::snprintf(escape, sizeof(escape), "\\u%04x", static_cast<unsigned>(c));
-      result += escape;
-    } else {
-      result += c;
-    }
-  }
-  return result + '"';
-}
-
 bool better(const Table& table, double a, double b) {
   return table.metric.better == Better::lower ? a < b : a > b;
 }
 
 std::string json(const Summary& summary) {
-  return "{\"median\": " + exact_number(summary.median) + ", \"min\": " + exact_number(summary.min) +
-         ", \"max\": " + exact_number(summary.max) + "}";
+  return "{\"median\": " + json_number(summary.median) + ", \"min\": " + json_number(summary.min) +
+         ", \"max\": " + json_number(summary.max) + "}";
 }
 
 void write_json(const Table& table, std::ostream& out) {
@@ -71,7 +48,7 @@ void write_json(const Table& table, std::ostream& out) {
     }
     out << ", \"readings\": [";
     const char* comma = "";
-    for (const double reading : series.readings) out << std::exchange(comma, ", ") << exact_number(reading);
+    for (const double reading : series.readings) out << std::exchange(comma, ", ") << json_number(reading);
     out << "]}";
   }
   out << "]}";
@@ -156,7 +133,7 @@ const Series* Table::best_peer() const {
 }
 
 void Report::start(std::ostream& out) const {
-  for (const auto& [name, fact] : environment_.facts) out << std::left << std::setw(26) << name << fact << "\n";
+  print_facts(environment_, out);
   out << "Figures are medians of " << environment_.repetitions
       << " interleaved repetitions (or as many as a table says) with the least and the greatest, or half of their "
          "distance in\npercent; \"larder / this\" is the median (least ... greatest) of the ratios taken repetition "
@@ -182,13 +159,10 @@ void Report::skip(Skipped skipped, std::ostream& out) {
 
 void Report::write_json(std::ostream& out) const {
   out << "{\n  \"program\": " << json_text(program_) << ",\n  \"repetitions\": " << environment_.repetitions
-      << ",\n  \"environment\": {";
+      << ",\n  \"environment\": ";
+  write_facts(environment_, out);
+  out << ",\n  \"skipped\": [";
   const char* separator = "\n";
-  for (const auto& [name, fact] : environment_.facts) {
-    out << std::exchange(separator, ",\n") << "    " << json_text(name) << ": " << json_text(fact);
-  }
-  out << "\n  },\n  \"skipped\": [";
-  separator = "\n";
   for (const Skipped& one : skipped_) {
     out << std::exchange(separator, ",\n") << "    {\"experiment\": " << json_text(one.experiment)
         << ", \"contender\": " << json_text(one.contender) << ", \"why\": " << json_text(one.why) << "}";
