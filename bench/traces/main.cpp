@@ -1,18 +1,22 @@
 // larder_bench_traces: which part of the requests in traces the memory tier answers, and of their cost, beside what was
-// measured of other policies on the same traces.
+// measured of other policies on the same traces. See bench/README.md.
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <iterator>
+#include <span>
 #include <stdexcept>
 #include <string>
-#include <thread>
+#include <unordered_set>
 
 #include "harness/environment.hpp"
+#include "harness/json.hpp"
 #include "references.hpp"
 #include "replay.hpp"
+#include "tables.hpp"
 
 namespace bench {
 namespace {
@@ -22,17 +26,19 @@ using larder::codec::TraceRecord;
 
 constexpr const char* k_usage = R"(larder_bench_traces: hit ratios and saved costs of the memory tier, on traces
 
-  larder_bench_traces DIR [--only TEXT] [--threads N]
+  larder_bench_traces DIR [--only TEXT] [--threads N] [--json FILE]
 
-  DIR             traces (*.trace.zst), with reference.csv and reference_cost.csv, see bench/README.md
+  DIR             traces (*.trace.zst or *.trace), with reference.csv and reference_cost.csv, see bench/README.md
   --only TEXT     traces whose name contains TEXT
   --threads N     beside one thread (default 16)
+  --json FILE     write everything that was measured to FILE
 )";
 
 struct Options {
   std::filesystem::path directory;
   std::string only;
   unsigned threads = 16;
+  std::filesystem::path json;
 };
 
 Options parse(int argc, char** argv) {
@@ -51,6 +57,8 @@ Options parse(int argc, char** argv) {
       options.only = next();
     } else if (word == "--threads") {
       options.threads = static_cast<unsigned>(std::stoul(next()));
+    } else if (word == "--json") {
+      options.json = next();
     } else {
       options.directory = word;
     }
@@ -59,87 +67,81 @@ Options parse(int argc, char** argv) {
   return options;
 }
 
-std::vector<TraceRecord> load(const std::filesystem::path& path) {
+struct Trace {
+  std::string name;
+  std::vector<TraceRecord> requests;
+  std::uint64_t values = 0;  // distinct ones
+  std::uint64_t bytes = 0;   // of them
+};
+
+Trace load(const std::filesystem::path& directory, const std::string& name) {
+  std::filesystem::path path = directory / (name + ".trace.zst");
+  if (!std::filesystem::exists(path)) path.replace_extension();
   std::ifstream file(path, std::ios::binary);
+  if (!file) throw std::runtime_error("cannot read " + path.string());
   const std::string bytes((std::istreambuf_iterator<char>(file)), {});
   larder::Result<std::vector<TraceRecord>> requests = larder::codec::decode_trace(std::as_bytes(std::span(bytes)));
   if (!requests) throw std::runtime_error(path.string() + ": " + requests.error().what());
-  return *std::move(requests);
+  Trace trace{name, *std::move(requests), 0, 0};
+  std::unordered_set<std::uint64_t> seen;
+  for (const TraceRecord& request : trace.requests) {
+    if (seen.insert(request.key).second) trace.bytes += request.size;
+  }
+  trace.values = seen.size();
+  return trace;
 }
 
-// What counts of one table of references, over all cells.
-class Summary {
- public:
-  explicit Summary(std::string what) : what_(std::move(what)) {}
-  void add(const Cell& cell, double ours, const std::map<std::string, double>& references) {
-    const Best best = best_practical(references);
-    const double behind = std::max(0.0, best.ratio - ours);
-    ++cells_;
-    ours_ += ours;
-    behind_ += behind;
-    if (behind > worst_) worst_ = behind, worst_at_ = cell;
-    if (const auto reference = references.find("twogate"); reference != references.end()) {
-      reference_ += reference->second;
-      reference_behind_ += std::max(0.0, best.ratio - reference->second);
-    }
-  }
-  void print() const {
-    if (cells_ == 0) return;
-    const double n = cells_;
-    std::printf(
-        "%s: %d cells, mean %.4f (reference %.4f), behind the best of each cell %.4f (reference %.4f), at most %.4f "
-        "(%s at %llu)\n",
-        what_.c_str(), cells_, ours_ / n, reference_ / n, behind_ / n, reference_behind_ / n, worst_,
-        worst_at_.first.c_str(), static_cast<unsigned long long>(worst_at_.second));
-  }
-
- private:
-  const std::string what_;
-  int cells_ = 0;
-  double ours_ = 0;
-  double behind_ = 0;
-  double reference_ = 0;
-  double reference_behind_ = 0;
-  double worst_ = 0;
-  Cell worst_at_;
+struct NamedModel {
+  const char* name;
+  CostModel model;
 };
+constexpr std::array k_models = {NamedModel{"native", CostModel::native}, NamedModel{"prop", CostModel::proportional},
+                                 NamedModel{"logn", CostModel::log_normal}, NamedModel{"unit", CostModel::unit}};
 
-void run(const Options& options) {
-  const References hits = read_hit_ratios(options.directory);
-  const References saved = read_cost_saved(options.directory, "logn");
-  Summary hits_summary("hit ratio");
-  Summary saved_summary("cost saved");
-  std::printf("\n%-16s %12s  %7s %8s %8s %8s  %-12s %8s %8s  %7s\n", "trace", "capacity", "hits", "twogate", "best",
-              "behind", "best policy", "threads", "saved", "ns");
-  std::string loaded;
-  std::vector<TraceRecord> requests;
-  for (const auto& [cell, references] : hits) {
-    const auto& [trace, capacity] = cell;
-    if (trace.find(options.only) == std::string::npos) continue;
-    if (loaded != trace) {
-      requests = load(options.directory / (trace + ".trace.zst"));
-      loaded = trace;
-    }
-    const auto ours = [&](CostModel model, unsigned threads) {
-      return replay(requests, larder::policy::make_two_gate, capacity, model, threads);
-    };
-    const Replayed one = ours(CostModel::unit, 1);
-    const Replayed many = ours(CostModel::unit, options.threads);
-    const Replayed costs = ours(CostModel::log_normal, 1);
-    const Best best = best_practical(references);
-    std::printf("%-16s %12llu  %7.4f %+8.4f %8.4f %8.4f  %-12s %+8.4f %8.4f  %7.0f\n", trace.c_str(),
-                static_cast<unsigned long long>(capacity), one.hit_ratio, one.hit_ratio - references.at("twogate"),
-                best.ratio, std::max(0.0, best.ratio - one.hit_ratio), best.policy.c_str(),
-                many.hit_ratio - one.hit_ratio, costs.cost_saved_ratio, one.ns_per_request);
-    std::fflush(stdout);
-    hits_summary.add(cell, one.hit_ratio, references);
-    if (const auto reference = saved.find(cell); reference != saved.end()) {
-      saved_summary.add(cell, costs.cost_saved_ratio, reference->second);
-    }
+CostModel model_of(const std::string& name) {
+  const auto* model = std::ranges::find(k_models, name, &NamedModel::name);
+  if (model == k_models.end()) throw std::runtime_error("there is no cost model " + name);
+  return model->model;
+}
+
+Row measure(const Trace& trace, const Cell& cell, const ByPolicy& references, unsigned threads) {
+  Row row;
+  row.cell = cell;
+  row.requests = trace.requests.size();
+  row.entries =
+      static_cast<double>(cell.capacity) * static_cast<double>(trace.values) / static_cast<double>(trace.bytes);
+  row.references = references;
+  for (const unsigned per_mille : k_per_mille) {
+    if (cell.capacity == trace.bytes * per_mille / 1000) row.per_mille = per_mille;
   }
-  std::printf("\n");
-  hits_summary.print();
-  saved_summary.print();
+  const auto run = [&](const char* name, larder::policy::Make make, unsigned as_many) {
+    row.measured[name] = replay(trace.requests, make, cell.capacity, model_of(cell.model), as_many);
+  };
+  run(k_two_gate, larder::policy::make_two_gate, 1);
+  run(k_two_gate_threads, larder::policy::make_two_gate, threads);
+  run(k_s3_fifo, larder::policy::make_s3_fifo, 1);
+  run(k_lru, larder::policy::make_lru, 1);
+  return row;
+}
+
+void run(const Options& options, const Environment& environment) {
+  Trace trace;
+  std::vector<Row> rows;
+  for (const auto& [cell, references] : read_references(options.directory)) {
+    if (cell.trace.find(options.only) == std::string::npos) continue;
+    if (trace.name != cell.trace) {
+      trace = load(options.directory, cell.trace);
+      print_heading(cell, trace.requests.size(), trace.values, trace.bytes);
+    }
+    rows.push_back(measure(trace, cell, references, options.threads));
+    print(rows.back());
+  }
+  if (rows.empty()) throw std::runtime_error("no trace's name contains " + options.only);
+  print_summary(rows);
+  if (options.json.empty()) return;
+  std::ofstream out(options.json);
+  write_json(environment, options.threads, rows, out);
+  if (!out.flush()) throw std::runtime_error("cannot write " + options.json.string());
 }
 
 }  // namespace
@@ -148,10 +150,10 @@ void run(const Options& options) {
 int main(int argc, char** argv) {
   try {
     const bench::Options options = bench::parse(argc, argv);
-    for (const auto& [name, fact] : bench::describe(argc, argv, options.directory, 1).facts) {
-      std::printf("%-25s %s\n", name.c_str(), fact.c_str());
-    }
-    bench::run(options);
+    const bench::Environment environment = bench::describe(argc, argv, options.directory, 1);
+    bench::print_facts(environment, std::cout);
+    std::cout << std::flush;
+    bench::run(options, environment);
   } catch (const std::exception& error) {
     std::cerr << "larder_bench_traces: " << error.what() << '\n';
     return 1;

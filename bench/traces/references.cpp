@@ -33,30 +33,30 @@ void for_each_row(const std::filesystem::path& path, const Visit& visit) {
 
 }  // namespace
 
-References read_hit_ratios(const std::filesystem::path& directory) {
+References read_references(const std::filesystem::path& directory) {
+  using Fields = std::map<std::string, std::string>;
   References all;
-  for_each_row(directory / "reference.csv", [&](std::map<std::string, std::string>& row) {
-    auto& cell = all[{row["trace"], std::stoull(row["cache_size"])}];
+  for_each_row(directory / "reference.csv", [&](Fields& row) {
+    ByPolicy& cell = all[{row["trace"], std::stoull(row["cache_size"]), "unit"}];
     const bool any_size = row["sim"] == "P";
-    if (any_size || !cell.contains(row["policy"])) cell[row["policy"]] = std::stod(row["hit_ratio"]);
+    if (!any_size && cell.contains(row["policy"])) return;
+    const double hit_ratio = std::stod(row["hit_ratio"]);
+    // Left out where every size is 1.
+    const double byte_hit_ratio = row["byte_hit_ratio"].empty() ? hit_ratio : std::stod(row["byte_hit_ratio"]);
+    cell[row["policy"]] = {hit_ratio, byte_hit_ratio, hit_ratio};
+  });
+  for_each_row(directory / "reference_cost.csv", [&](Fields& row) {
+    all[{row["trace"], std::stoull(row["cache_size"]), row["cost_model"]}][row["policy"]] = {
+        std::stod(row["hit_ratio"]), std::stod(row["byte_hit_ratio"]), std::stod(row["cost_saved"])};
   });
   return all;
 }
 
-References read_cost_saved(const std::filesystem::path& directory, const std::string& model) {
-  References all;
-  for_each_row(directory / "reference_cost.csv", [&](std::map<std::string, std::string>& row) {
-    if (row["cost_model"] != model) return;
-    all[{row["trace"], std::stoull(row["cache_size"])}][row["policy"]] = std::stod(row["cost_saved"]);
-  });
-  return all;
-}
-
-Best best_practical(const std::map<std::string, double>& by_policy) {
+Best best_practical(const ByPolicy& references) {
   Best best;
-  for (const auto& [policy, ratio] : by_policy) {
+  for (const auto& [policy, ratios] : references) {
     const bool knows_future = policy.starts_with("belady") || policy.starts_with("bound");
-    if (!knows_future && ratio > best.ratio) best = {policy, ratio};
+    if (!knows_future && ratios.cost_saved > best.cost_saved) best = {policy, ratios.cost_saved};
   }
   return best;
 }

@@ -1,27 +1,25 @@
 // What other policies were measured to reach on the same traces: reference.csv and reference_cost.csv beside them.
 #pragma once
 
-#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <string>
 
+#include "row.hpp"
+
 namespace bench {
 
-// A ratio for each policy, by trace and capacity.
-using Cell = std::pair<std::string, std::uint64_t>;
-using References = std::map<Cell, std::map<std::string, double>>;
+using References = std::map<Cell, ByPolicy>;
 
-// Hit ratios. Where two simulators disagree, the one that admits values of any size.
-[[nodiscard]] References read_hit_ratios(const std::filesystem::path& directory);
-// Cost-saved ratios under that cost model.
-[[nodiscard]] References read_cost_saved(const std::filesystem::path& directory, const std::string& model);
+// reference.csv has the cells of the model `unit`, reference_cost.csv those of the others. Where two simulators
+// disagree, the one counts that admits values of any size.
+[[nodiscard]] References read_references(const std::filesystem::path& directory);
 
-// The best that was reached by anything that does not know the future.
+// The most that was saved by anything that does not know the future.
 struct Best {
   std::string policy;
-  double ratio = 0;
+  double cost_saved = 0;
 };
-[[nodiscard]] Best best_practical(const std::map<std::string, double>& by_policy);
+[[nodiscard]] Best best_practical(const ByPolicy& references);
 
 }  // namespace bench
