@@ -11,7 +11,6 @@
 #include <thread>
 
 #include "bench_commit.hpp"
-#include "harness/timing.hpp"
 
 namespace bench {
 namespace {
@@ -86,7 +85,6 @@ Environment describe(int argc, char** argv, const std::filesystem::path& directo
       {"load", load()},
       {"kernel", kernel()},
       {"file system", file_system(directory)},
-      {"timer overhead", std::to_string(timer_overhead_ns()) + " ns, included in p50 and p99"},
   };
   return environment;
 }

@@ -9,6 +9,7 @@
 #include <stdexcept>
 
 #include "harness/scratch.hpp"
+#include "harness/timing.hpp"
 
 namespace bench {
 namespace {
@@ -62,6 +63,8 @@ int run(int argc, char** argv, const Program& program) {
                              "; choose another --dir");
   }
   Environment environment = describe(argc, argv, scratch.path(), options.repetitions);
+  environment.facts.emplace_back("timer overhead",
+                                 std::to_string(timer_overhead_ns()) + " ns, included in p50 and p99");
   for (auto& fact : program.facts()) environment.facts.push_back(std::move(fact));
   Report report(program.name, std::move(environment));
   report.start(std::cout);

@@ -29,7 +29,7 @@ constexpr const char* k_usage = R"(larder_bench_traces: hit ratios and saved cos
   larder_bench_traces DIR [--only TEXT] [--threads N] [--json FILE]
 
   DIR             traces (*.trace.zst or *.trace), with reference.csv and reference_cost.csv, see bench/README.md
-  --only TEXT     traces whose name contains TEXT
+  --only TEXT     traces whose name contains TEXT; means are then theirs
   --threads N     beside one thread (default 16)
   --json FILE     write everything that was measured to FILE
 )";
@@ -153,6 +153,7 @@ int main(int argc, char** argv) {
     const bench::Environment environment = bench::describe(argc, argv, options.directory, 1);
     bench::print_facts(environment, std::cout);
     std::cout << std::flush;
+    bench::print_legend(options.threads);
     bench::run(options, environment);
   } catch (const std::exception& error) {
     std::cerr << "larder_bench_traces: " << error.what() << '\n';

@@ -146,6 +146,23 @@ std::string json(const Row& row) {
 
 }  // namespace
 
+void print_legend(unsigned threads) {
+  std::printf(
+      "\nA row for each capacity, which is so large a part of the bytes of all values and holds so many entries of "
+      "mean\n"
+      "size, and for each model of costs (docs/reference/trace-format.md).\n"
+      "  saved, s3-fifo, lru     costs of hits / costs of all requests, of the memory tier with two-gate, s3-fifo and "
+      "lru and\n"
+      "                          one thread; where costs are `unit` that is the hit ratio\n"
+      "  threads                 the same of two-gate with %u threads\n"
+      "  twogate, best, behind   the same of its reference implementation and of the best policy among the references "
+      "that\n"
+      "                          does not know the future; how far saved is below that\n"
+      "  hits, bytes             hit ratio and byte hit ratio of two-gate, s3-fifo and lru with one thread\n"
+      "  falls short of          what is demanded and not reached; by how much is at the end\n",
+      threads);
+}
+
 void print_heading(const Cell& first, std::uint64_t requests, std::uint64_t entries, std::uint64_t bytes) {
   std::printf("\n%s: %llu requests for %llu values of %llu bytes\n", first.trace.c_str(), wide(requests), wide(entries),
               wide(bytes));
@@ -161,11 +178,11 @@ void print(const Row& row) {
   const Best best = best_practical(row.references);
   std::string marks;
   for (const Demand& demand : demands(row)) {
-    if (demand.falls_short()) marks += (marks.empty() ? "" : ", ") + demand.mark;
+    if (demand.falls_short()) marks += (marks.empty() ? " " : ", ") + demand.mark;
   }
   std::printf(
       "%5.1f%% %12llu %8.0f %-6s | %8.4f %8.4f %8.4f %8.4f | %8.4f %8.4f %8.4f %-12s | %8.4f %8.4f %8.4f | %8.4f %8.4f "
-      "%8.4f | %s\n",
+      "%8.4f |%s\n",
       row.per_mille / 10.0, wide(row.cell.capacity), row.entries, row.cell.model.c_str(), ours.cost_saved,
       row.measured.at(k_two_gate_threads).cost_saved, s3_fifo.cost_saved, lru.cost_saved,
       row.references.at("twogate").cost_saved, best.cost_saved, behind_best(row), best.policy.c_str(), ours.hit,

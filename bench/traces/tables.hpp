@@ -10,6 +10,8 @@
 
 namespace bench {
 
+// What the columns are.
+void print_legend(unsigned threads);
 // Above the rows of a trace.
 void print_heading(const Cell& first, std::uint64_t requests, std::uint64_t entries, std::uint64_t bytes);
 // As soon as it was measured. At its end stands what it falls short of.
