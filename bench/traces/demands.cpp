@@ -49,8 +49,8 @@ double mean(const std::vector<double>& values) {
 using Figure = std::function<double(const Row&)>;
 
 double mean_of(const std::vector<Row>& rows, const Figure& figure) {
-  std::vector<double> values;
-  for (const Row& row : rows) values.push_back(figure(row));
+  std::vector<double> values(rows.size());
+  std::ranges::transform(rows, values.begin(), figure);
   return mean(values);
 }
 
@@ -58,8 +58,8 @@ double mean_of(const std::vector<Row>& rows, const Figure& figure) {
 double mean_by_trace(const std::vector<Row>& rows, const Figure& figure) {
   std::map<std::string, std::vector<double>> values;
   for (const Row& row : rows) values[row.cell.trace].push_back(figure(row));
-  std::vector<double> means;
-  for (const auto& [trace, of_trace] : values) means.push_back(mean(of_trace));
+  std::vector<double> means(values.size());
+  std::ranges::transform(values, means.begin(), [](const auto& of_trace) { return mean(of_trace.second); });
   return mean(means);
 }
 

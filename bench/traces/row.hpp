@@ -17,8 +17,8 @@ struct Ratios {
 struct Cell {
   std::string trace;
   std::uint64_t capacity = 0;
-  std::string model;  // native, prop, logn or unit: docs/reference/trace-format.md
-  auto operator<=>(const Cell&) const = default;
+  std::string model;                              // native, prop, logn or unit: docs/reference/trace-format.md
+  auto operator<=>(const Cell&) const = default;  // NOLINT(modernize-use-nullptr): the tool is mistaken
 };
 
 // Ratios for each policy.

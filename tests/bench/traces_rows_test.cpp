@@ -57,18 +57,18 @@ class TracesRows : public testing::Test {
           "loop,logn,100,twogate,0.0000,0.0000,0.0000\n"
           "loop,native,1000,twogate,0.0000,0.0000,0.0900\n");
     const std::string json = (directory / "traces.json").string();
-    const std::string printed = (directory / "traces.txt").string();
+    const std::string text = (directory / "traces.txt").string();
     const std::string command = std::string(LARDER_BENCH_TRACES) + " " + directory.string() + " --threads 2 --json " +
-                                json + " > " + printed + " 2>&1";
-    ASSERT_EQ(std::system(command.c_str()), 0) << "see " << printed;
+                                json + " > " + text + " 2>&1";
+    ASSERT_EQ(std::system(command.c_str()), 0) << "see " << text;
     std::ifstream in(json);
-    report_ = nlohmann::json::parse(in);
-    std::ifstream table(printed);
-    printed_.assign(std::istreambuf_iterator<char>(table), {});
+    report = nlohmann::json::parse(in);
+    std::ifstream out(text);
+    table.assign(std::istreambuf_iterator<char>(out), {});
   }
 
   static nlohmann::json cell(std::uint64_t capacity, const std::string& model) {
-    for (const auto& cell : report_.at("cells")) {
+    for (const auto& cell : report.at("cells")) {
       if (cell.at("capacity") == capacity && cell.at("model") == model) return cell;
     }
     ADD_FAILURE() << "there is no cell at " << capacity << ", " << model;
@@ -80,13 +80,13 @@ class TracesRows : public testing::Test {
     return all;
   }
 
-  inline static nlohmann::json report_;
-  inline static std::string printed_;
+  inline static nlohmann::json report;
+  inline static std::string table;
 };
 
 TEST_F(TracesRows, EveryCellOfTheReferencesHasTheRatiosOfEveryPolicy) {
-  ASSERT_EQ(report_.at("cells").size(), 4U);
-  for (const auto& cell : report_.at("cells")) {
+  ASSERT_EQ(report.at("cells").size(), 4U);
+  for (const auto& cell : report.at("cells")) {
     for (const char* policy : {k_two_gate, k_two_gate_threads, k_s3_fifo, k_lru}) {
       ASSERT_EQ(cell.at("measured").at(policy).size(), 3U) << policy;
       for (const auto& ratio : cell.at("measured").at(policy)) EXPECT_TRUE(ratio.is_number());
@@ -101,22 +101,21 @@ TEST_F(TracesRows, EveryCellOfTheReferencesHasTheRatiosOfEveryPolicy) {
 
 TEST_F(TracesRows, ACellBelowItsReferenceIsMarkedAndListed) {
   EXPECT_EQ(marks(cell(4000, "unit")), (std::vector<std::string>{"reference", "threads", "best"}));
-  EXPECT_NE(printed_.find("| reference, threads, best\n"), std::string::npos) << printed_;
-  EXPECT_NE(printed_.find("loop at 4000, unit: twogate less 0.010: "), std::string::npos) << printed_;
+  EXPECT_NE(table.find("| reference, threads, best\n"), std::string::npos) << table;
+  EXPECT_NE(table.find("loop at 4000, unit: twogate less 0.010: "), std::string::npos) << table;
 }
 
 TEST_F(TracesRows, ACellThatReachesItsReferenceIsNotMarked) {
   EXPECT_EQ(marks(cell(1000, "unit")), std::vector<std::string>());
   EXPECT_EQ(marks(cell(1000, "native")), std::vector<std::string>());
-  EXPECT_EQ(printed_.find("loop at 1000", printed_.find("\nfalls short:\n")), std::string::npos) << printed_;
+  EXPECT_EQ(table.find("loop at 1000", table.find("\nfalls short:\n")), std::string::npos) << table;
 }
 
 TEST_F(TracesRows, MeansAreJudgedToo) {
-  EXPECT_NE(printed_.find("all: log-normal costs saved at 1 %, mean over the 1 traces that have it: "),
-            std::string::npos)
-      << printed_;
+  EXPECT_NE(table.find("all: log-normal costs saved at 1 %, mean over the 1 traces that have it: "), std::string::npos)
+      << table;
   std::vector<std::string> reached;
-  for (const auto& mean : report_.at("means")) {
+  for (const auto& mean : report.at("means")) {
     if (!mean.at("falls_short")) reached.push_back(mean.at("mark"));
   }
   EXPECT_EQ(reached, (std::vector<std::string>{"S3-FIFO at 10 %", "S3-FIFO at 40 %"}));
