@@ -78,17 +78,22 @@ struct Lookup {
 // Whether all records are asked for alike, or few of them most of the time (Zipf, exponent 0.99).
 enum class Spread { uniform, zipf };
 
-[[nodiscard]] inline std::vector<Lookup> make_lookups(Spread spread, std::uint64_t records, std::uint64_t count) {
+// `count` numbers below `bound`, in the order in which they are asked for. Zipf's ranks are scattered over the numbers:
+// those asked for most do not lie side by side.
+[[nodiscard]] inline std::vector<std::uint64_t> draw_numbers(Spread spread, std::uint64_t bound, std::uint64_t count) {
   Random random(7);
   const bool zipf = spread == Spread::zipf;
-  const Zipf rank(zipf ? records : 0, 0.99);
-  const std::vector<std::uint32_t> ranked = permutation(zipf ? records : 0, random);
+  const Zipf rank(zipf ? bound : 0, 0.99);
+  const std::vector<std::uint32_t> ranked = permutation(zipf ? bound : 0, random);
+  std::vector<std::uint64_t> numbers(count);
+  for (std::uint64_t& number : numbers) number = zipf ? ranked[rank(random)] : random.below(bound);
+  return numbers;
+}
+
+[[nodiscard]] inline std::vector<Lookup> make_lookups(Spread spread, std::uint64_t records, std::uint64_t count) {
   std::vector<Lookup> result;
   result.reserve(count);
-  for (std::uint64_t i = 0; i < count; ++i) {
-    const std::uint64_t number = zipf ? ranked[rank(random)] : random.below(records);
-    result.push_back({Key(number), number});
-  }
+  for (const std::uint64_t number : draw_numbers(spread, records, count)) result.push_back({Key(number), number});
   return result;
 }
 

@@ -11,8 +11,8 @@
 #include <memory>
 #include <optional>
 #include <stdexcept>
-#include <thread>
 
+#include "harness/threads.hpp"
 #include "harness/timing.hpp"
 #include "micro/micro.hpp"
 #include "peers/lru_map.hpp"
@@ -56,17 +56,12 @@ enum class Keys { prebuilt, built };
 template <class Look>
 double ns_per_lookup_of_two(const Pattern& pattern, const Look& look) {
   const std::size_t count = pattern.numbers.size();
-  const auto part = [&](std::size_t begin, std::size_t end) {
+  const std::int64_t took = time_threads(2, count, [&](std::size_t begin, std::size_t end) {
     std::uint64_t sum = 0;
     for (std::size_t i = begin; i < end; ++i) sum += look(i);
     keep(sum);
-  };
-  const std::int64_t start = now_ns();
-  {
-    const std::jthread other(part, count / 2, count);
-    part(0, count / 2);
-  }
-  return static_cast<double>(now_ns() - start) / static_cast<double>(count);
+  });
+  return static_cast<double>(took) / static_cast<double>(count);
 }
 
 // What no cache that hands out ownership can avoid: reading a table's cell, then the record it names, and counting an
@@ -107,18 +102,18 @@ class Floor {
 struct Caches {
   explicit Caches(std::uint64_t entries)
       : larder(larder::Cache::open({.store = 0, .memory = std::uint64_t{512} * entries}).value()),
-        one_shard(1, entries),
-        many_shards(64, entries),
+        one_shard(1, 2 * entries),
+        many_shards(64, 2 * entries),
         floor(entries) {
     for (std::uint64_t i = 0; i < entries; ++i) {
       larder.put(larder_key(i), value_of(i));
-      one_shard.put(map_key(i), value_of(i));
-      many_shards.put(map_key(i), value_of(i));
+      one_shard.put(map_key(i), std::make_shared<const std::uint64_t>(value_of(i)));
+      many_shards.put(map_key(i), std::make_shared<const std::uint64_t>(value_of(i)));
     }
   }
   larder::Cache larder;
-  LruMap one_shard;
-  LruMap many_shards;
+  LruMap<std::string> one_shard;
+  LruMap<std::string> many_shards;
   Floor floor;
 };
 
@@ -141,7 +136,7 @@ std::vector<Contender> contenders(Caches& caches, const Pattern& pattern, Keys k
       return keys == Keys::prebuilt ? look(pattern.larder_keys[i]) : look(larder_key(pattern.numbers[i]));
     };
   };
-  const auto in_map = [&pattern, keys](LruMap& map) {
+  const auto in_map = [&pattern, keys](LruMap<std::string>& map) {
     return [&pattern, keys, &map](std::uint64_t i) {
       return keys == Keys::prebuilt ? *map.get(pattern.map_keys[i]) : *map.get(map_key(pattern.numbers[i]));
     };
@@ -199,19 +194,9 @@ void memory_hit(Bench& bench) {
         verify(*caches, entries);
       }
       if (!pattern) {
-        Random random(42);
-        std::vector<std::uint64_t> sequence(entries);
-        if (name == "zipf") {
-          // Ranks are scattered over the numbers: hot entries do not lie side by side in memory.
-          const Zipf zipf(entries, 0.99);
-          const std::vector<std::uint32_t> number_of_rank = permutation(entries, random);
-          for (std::uint64_t& number : sequence) number = number_of_rank[zipf(random)];
-        } else {
-          // The numbers of the hot ones are scattered over the tables by their hash.
-          const std::uint64_t asked = name == "hot" ? k_hot : entries;
-          for (std::uint64_t& number : sequence) number = random.below(asked);
-        }
-        pattern.emplace(std::move(sequence));
+        // The numbers of the hot ones are scattered over the tables by their hash.
+        const std::uint64_t asked = name == "hot" ? k_hot : entries;
+        pattern.emplace(draw_numbers(name == "zipf" ? Spread::zipf : Spread::uniform, asked, entries));
       }
       bench.race(experiment,
                  std::to_string(entries) + " entries of 8 bytes, as many lookups a repetition, all hits, " +

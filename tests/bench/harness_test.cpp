@@ -1,16 +1,22 @@
 // A benchmark with a wrong median lies quietly; here the arithmetic of the harness is held against known answers.
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cmath>
 #include <map>
+#include <memory>
 #include <sstream>
+#include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "harness/race.hpp"
 #include "harness/random.hpp"
 #include "harness/report.hpp"
 #include "harness/statistics.hpp"
+#include "harness/threads.hpp"
 #include "harness/workload.hpp"
+#include "peers/lru_map.hpp"
 
 namespace bench {
 namespace {
@@ -51,12 +57,53 @@ TEST(Random, APermutationHasEveryNumberOnce) {
   for (std::uint32_t i = 0; i < 100; ++i) EXPECT_EQ(numbers[i], i);
 }
 
+TEST(Workload, ZipfAsksForAFewNumbersMostOfTheTimeAndTheyDoNotLieSideBySide) {
+  std::map<std::uint64_t, int> asked;
+  for (const std::uint64_t number : draw_numbers(Spread::zipf, 1000, 100'000)) ++asked[number];
+  EXPECT_LT(asked.rbegin()->first, 1000U);
+  const auto most = std::ranges::max_element(asked, {}, [](const auto& one) { return one.second; });
+  EXPECT_GT(most->second, 10'000);
+  EXPECT_LT(asked[most->first + 1], most->second / 3);
+}
+
 TEST(Workload, AValueOfAnotherRecordOrAShorterOneIsNoticed) {
   std::vector<std::byte> value(100);
   fill_value(value, 7);
   EXPECT_NO_THROW(expect_value(value, 100, 7));
   EXPECT_THROW(expect_value(value, 100, 8), std::runtime_error);
   EXPECT_THROW(expect_value(Bytes(value).first(50), 100, 7), std::runtime_error);
+}
+
+TEST(Threads, EachOperationIsDoneOnceByOneOfThem) {
+  for (const unsigned threads : {1U, 3U, 8U}) {
+    std::vector<std::atomic<int>> done(1001);
+    EXPECT_GT(time_threads(threads, done.size(),
+                           [&](std::size_t begin, std::size_t end) {
+                             for (std::size_t i = begin; i < end; ++i) ++done[i];
+                           }),
+              0);
+    for (const std::atomic<int>& one : done) EXPECT_EQ(one, 1);
+  }
+}
+
+TEST(Threads, AWrongAnswerInAnyOfThemEndsTheRun) {
+  const auto part = [](std::size_t begin, std::size_t) {
+    if (begin != 0) throw std::runtime_error("wrong");
+  };
+  EXPECT_THROW((void)time_threads(2, 2, part), std::runtime_error);
+  EXPECT_NO_THROW((void)time_threads(1, 2, part));
+}
+
+TEST(LruMap, WhatWasUsedLongestAgoLeavesAndAPutReplaces) {
+  LruMap<std::string> map(1, 2);
+  const auto number = [](std::uint64_t value) { return std::make_shared<const std::uint64_t>(value); };
+  map.put("a", number(1));
+  map.put("b", number(2));
+  map.put("a", number(3));
+  map.put("c", number(4));
+  EXPECT_EQ(map.get("b"), nullptr);
+  EXPECT_EQ(*map.get("a"), 3U);
+  EXPECT_EQ(*map.get("c"), 4U);
 }
 
 TEST(Race, EachRoundHasEveryContenderOnceAndTheFirstDoesNotCount) {
