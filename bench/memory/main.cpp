@@ -10,7 +10,8 @@ constexpr const char* k_help =
     R"(larder_bench_memory: larder's memory tier and its peers, measured in one run, interleaved
 
   --only TEXT        run experiments whose name contains TEXT: {hit,insert,miss+insert,mixed,hot key}/
-                     {8B id,16B text}/{1 thread,threads}
+                     {8B id,16B text}/{1 thread,threads}, miss/uncontended, recursion/A -> B -> A, waiters/one key,
+                     hit ratio/zipf, limit/64 writers, overhead/{1M,20M} entries
   --repetitions N    readings of each contender (default 7); one more is taken first and dropped
   --dir DIR          named in the report, and nothing else: all is in memory
   --json FILE        write everything that was measured to FILE
@@ -18,6 +19,15 @@ constexpr const char* k_help =
   --count OPERATION N   instead of all that: N hits or inserts, see bench/memory/instructions.sh
   --help
 )";
+
+void run(bench::Bench& bench) {
+  throughput(bench);
+  flights(bench);
+  waiters(bench);
+  hit_ratio(bench);
+  limit(bench);
+  overhead(bench);
+}
 
 }  // namespace
 
@@ -37,6 +47,6 @@ int main(int argc, char** argv) {
                       .repetitions = 7,
                       .gib_needed = [](const Options&) { return std::uint64_t{0}; },
                       .facts = [] { return std::vector<std::pair<std::string, std::string>>(); },
-                      .run = [](Bench& bench) { throughput(bench); },
-                      .play_role = [](const std::vector<std::string>&) { return 1; }});
+                      .run = run,
+                      .play_role = play_role});
 }

@@ -6,6 +6,7 @@
 // was put.
 #include <atomic>
 #include <functional>
+#include <iostream>
 #include <iterator>
 #include <memory>
 #include <numeric>
@@ -208,6 +209,7 @@ int count_operations(const std::string& operation, std::uint64_t count) {
   } else {
     throw std::invalid_argument("--count counts hit or insert, not " + operation);
   }
+  std::cout << "evicted: " << tier.usage().evicted << "\n";
   return 0;
 }
 
