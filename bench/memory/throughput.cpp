@@ -147,8 +147,9 @@ void run(Bench& bench, const std::string& name, const std::string& ran) {
                                 }});
     contenders_together.push_back({C::k_name, is_ours<C>, [lane] {
                                      std::vector<double> readings;
-                                     for (const unsigned threads : k_threads)
+                                     for (const unsigned threads : k_threads) {
                                        readings.push_back(1e3 / lane(threads).ns);
+                                     }
                                      for (std::size_t i = 1; i < std::size(k_threads); ++i) {
                                        readings.push_back(readings[i] / readings[0]);
                                      }
