@@ -49,7 +49,7 @@ void Gated::insert(EntryId id) noexcept {
   while (window_weight_ > window_max()) {
     const EntryId oldest = queues_.oldest(k_window);
     unqueue(oldest);
-    settle(oldest);
+    settle(oldest, false);
   }
   while (full() && evict()) continue;
 }
@@ -61,6 +61,15 @@ void Gated::erase(EntryId id) noexcept {
 }
 
 bool Gated::evict() noexcept {
+  // If something else than the capacity limits the container, what is in is all that it takes, and the window a part of
+  // that: what is too much for it moves on, and the last of these at the cost of another.
+  while (window_weight_ > weight_ / k_window_part) {
+    const EntryId oldest = queues_.oldest(k_window);
+    unqueue(oldest);
+    const bool last = window_weight_ <= weight_ / k_window_part;
+    settle(oldest, last);
+    if (last) return true;
+  }
   if (const std::optional<Victim> next = victim()) {
     evict(*next);
     return true;
@@ -134,13 +143,13 @@ void Gated::evict(const Victim& victim) {
   leave(victim.id);
 }
 
-void Gated::settle(EntryId id) {
+void Gated::settle(EntryId id, bool crowded) {
   const Traits traits = entries_.traits(id);
   if (const std::uint8_t hits = entries_.take_hits(id); hits != 0) sketch_.add(traits.fingerprint, hits);
   const bool weighed = gate_ == Gate::shut || gate_ == Gate::narrow;
   const double mine = value(traits, gate_ == Gate::narrow ? 1 : 0);
   double displaced = 0;
-  while (full()) {
+  for (bool one_leaves = crowded; one_leaves || full(); one_leaves = false) {
     const std::optional<Victim> next = victim();
     if (weighed && next) displaced += value(entries_.traits(next->id));
     if (!next || (weighed && displaced >= mine)) return leave(id);

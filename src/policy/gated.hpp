@@ -55,6 +55,7 @@ class Gated final : public Policy {
   static constexpr int k_last = k_densities - 1;
   static constexpr std::size_t k_window = k_densities;  // the window's queue
   static constexpr std::uint8_t k_nowhere = 255;
+  static constexpr std::uint64_t k_window_part = 100;
 
   struct Node {
     double inflation = 0;  // L when it was queued
@@ -74,10 +75,10 @@ class Gated final : public Policy {
   // Makes `id`, which is in no queue any more, leave.
   void leave(EntryId id);
   void evict(const Victim& victim);
-  // Decides on an entry that came out of the window.
-  void settle(EntryId id);
+  // Decides on an entry that came out of the window; `crowded`: if it stays, another one leaves in any case.
+  void settle(EntryId id, bool crowded);
   [[nodiscard]] bool full() const noexcept { return weight_ > capacity_; }
-  [[nodiscard]] std::uint64_t window_max() const noexcept { return capacity_ / 100; }
+  [[nodiscard]] std::uint64_t window_max() const noexcept { return capacity_ / k_window_part; }
 
   Entries& entries_;
   std::uint64_t capacity_;

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <optional>
+#include <random>
 #include <set>
 #include <string>
 #include <vector>
@@ -105,13 +106,36 @@ TEST(MemoryTier, ThePolicyIsOneForTheWholeTier) {
 }
 
 TEST(MemoryTier, TheCountLimitHoldsBesideTheByteLimit) {
-  MemoryTier tier({.bytes = 1 << 30, .entries = 5});
+  MemoryTier tier({.bytes = 1 << 30, .entries = 5}, policy::make_lru);
   for (std::uint64_t i = 0; i < 20; ++i) {
     EXPECT_TRUE(tier.put(key_of(i), number(i)));
     EXPECT_EQ(tier.usage().entries, std::min<std::uint64_t>(i + 1, 5));
   }
   for (std::uint64_t i = 0; i < 20; ++i) EXPECT_EQ(tier.find(key_of(i), 0, 0).has_value(), i >= 15) << i;
   tier.check();
+}
+
+// The policy reckons in bytes: what it would keep of these is not to be all that comes in.
+TEST(MemoryTier, UnderALimitByCountThePolicyKeepsWhatIsAskedForOften) {
+  constexpr std::uint64_t k_entries = 500;
+  MemoryTier by_bytes({.bytes = k_entries * charged(8)});
+  MemoryTier by_count({.bytes = 1 << 30, .entries = k_entries});
+  const auto hits = [](MemoryTier& tier) {
+    std::mt19937 random(1);
+    int found = 0;
+    for (int i = 0; i < 50'000; ++i) {
+      const std::uint64_t key = random() % (1 + random() % (1 + random() % 10'000));
+      if (get_number(tier, key_of(key))) {
+        ++found;
+      } else {
+        tier.put(key_of(key), number(key));
+      }
+    }
+    tier.check();
+    return found;
+  };
+  EXPECT_GT(hits(by_count), hits(by_bytes) * 99 / 100);
+  EXPECT_EQ(by_count.usage().entries, k_entries);
 }
 
 TEST(MemoryTier, AResizedTierKeepsWithinItsNewLimitAndWhatItsPolicyKeepsLongest) {
