@@ -84,6 +84,7 @@ bool Gated::evict() noexcept {
 void Gated::resize(std::uint64_t capacity) noexcept {
   capacity_ = capacity;
   while (full() && evict()) continue;
+  sketch_.resized(size_);
 }
 
 double Gated::value(const Traits& traits, int less) const {

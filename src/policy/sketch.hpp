@@ -27,8 +27,10 @@ class Sketch {
       blocks_.resize(2 * size);
       std::copy_n(blocks_.begin(), size, blocks_.begin() + static_cast<std::ptrdiff_t>(size));
     }
-    period_ = std::max<std::uint64_t>(period_, 8 * entries);
+    period_ = std::max(period_, period_of(entries));
   }
+  // The cache has another size from here on, so that this is how many entries there are room for.
+  void resized(std::size_t entries) { period_ = period_of(entries); }
   void add(std::uint64_t fingerprint, int times) {
     Block& block = blocks_[at(fingerprint)];
     for (std::size_t row = 0; row < k_rows; ++row) {
@@ -65,6 +67,7 @@ class Sketch {
     }
   };
 
+  static std::uint64_t period_of(std::size_t entries) { return 8 * std::max<std::uint64_t>(entries, 1); }
   // The block by the low half of the fingerprint's bits, the counters by the high half: five bits for each row.
   [[nodiscard]] std::size_t at(std::uint64_t fingerprint) const { return fingerprint & (blocks_.size() - 1); }
   static Place of(std::uint64_t fingerprint, std::size_t row) {

@@ -62,6 +62,9 @@ TEST(Sketch, ForgetsNoFasterWhenThereAreFewerEntries) {
   sketch.fit(5);
   for (const std::uint64_t key : fingerprints(200)) sketch.add(key, 1);
   EXPECT_GE(sketch.estimate(42), 12);
+  sketch.resized(5);
+  for (const std::uint64_t key : fingerprints(200)) sketch.add(key, 1);
+  EXPECT_LT(sketch.estimate(42), 12);
 }
 
 TEST(Sketch, RemembersWhenItGrows) {
