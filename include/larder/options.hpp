@@ -78,6 +78,13 @@ struct Options {
 
   // Called for events, from any thread, outside every lock. Must not throw; may use the cache.
   std::function<void(const Event&)> on_event = {};
+
+  // --- for tests ---
+
+  // What is read instead of the system's clock for when entries were made and when their time is over: milliseconds
+  // since 1970, UTC. Called from any thread, also under locks of the cache: must be quick, must neither throw nor use
+  // the cache. Processes that share a store are to have the same time.
+  std::function<std::int64_t()> clock = {};
 };
 
 // $LARDER_DIR, else $XDG_CACHE_HOME/larder/default, else ~/.cache/larder/default. Empty if there is no home

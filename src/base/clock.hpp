@@ -4,6 +4,8 @@
 #include <chrono>
 #include <cstdint>
 #include <ctime>
+#include <functional>
+#include <utility>
 
 namespace larder::base {
 
@@ -12,6 +14,20 @@ namespace larder::base {
   using namespace std::chrono;
   return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
 }
+
+// The wall clock, or what a program has put in its place.
+class Clock {
+ public:
+  // An empty function is no replacement.
+  explicit Clock(std::function<std::int64_t()> instead = {}) : instead_(std::move(instead)) {}
+
+  [[nodiscard]] bool replaced() const noexcept { return static_cast<bool>(instead_); }
+  // As base::wall_ms().
+  [[nodiscard]] std::int64_t now_ms() const { return replaced() ? instead_() : wall_ms(); }
+
+ private:
+  std::function<std::int64_t()> instead_;
+};
 
 // Nanoseconds from an arbitrary start; never steps back.
 [[nodiscard]] inline std::int64_t monotonic_ns() noexcept {

@@ -22,6 +22,7 @@
 
 #include <larder/cache.hpp>
 
+#include "base/clock.hpp"
 #include "cache/flight.hpp"
 #include "cache/stamped.hpp"
 #include "cache/write_back.hpp"
@@ -43,10 +44,6 @@ struct Terms {
 };
 // Throws Error(invalid_duration) or Error(invalid_option) for options that cannot be used.
 Terms resolve(const EntryOptions& options);
-
-// What the store keeps of a value of which these are the terms, made now.
-store::Meta meta_of(const Type& type, std::chrono::nanoseconds ttl, std::chrono::nanoseconds cost,
-                    store::Stamps stamps);
 
 // Whom Options::shared names. Errc::permission: a group in which the caller is not. Not to be asked in a forked child,
 // where another thread's lock on the system's list of groups may be held for ever.
@@ -143,7 +140,11 @@ class Core {
   void count_answer(const Answer& answer);
 
   // Whether what waits in the queue is still an answer. If not, `miss` says why.
-  [[nodiscard]] bool usable(const Pending& pending, std::int64_t now_ms, Counter& miss) const;
+  [[nodiscard]] bool usable(const Pending& pending, Counter& miss) const;
+  // Whether that time has come. Reads the clock only if there is one.
+  [[nodiscard]] bool over(std::int64_t expires_ms) const {
+    return expires_ms != memory::k_no_expiry && expires_ms <= clock_.now_ms();
+  }
   // Whether a tag of the value was invalidated since its computation began.
   [[nodiscard]] bool outdated(const Value& value) const {
     return tagged_.load(std::memory_order_relaxed) && has_old_stamps(value);
@@ -169,6 +170,9 @@ class Core {
   PutOutcome::Store outcome_of(store::Put put);
   // Whether the options let the value be kept; counts it if not.
   bool admitted(const Value& value, const Type& type, const EntryOptions& options, const Terms& terms);
+  // What the store keeps of a value of which these are the terms, made now.
+  [[nodiscard]] store::Meta meta_of(const Type& type, std::chrono::nanoseconds ttl, std::chrono::nanoseconds cost,
+                                    store::Stamps stamps) const;
   void count_memory();
   void tick();
 
@@ -176,6 +180,7 @@ class Core {
   const WriteMode write_;
   const Compression compression_;
   const std::function<void(const Event&)> on_event_;
+  const base::Clock clock_;
   std::optional<Error> degraded_;  // why the store is not used; constant after open
 
   // Without a store, what it has: the generations of tags.

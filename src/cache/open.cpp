@@ -27,7 +27,8 @@ Core::Core(const Options& options)
     : generation(os::fork_generation()),
       write_(options.write),
       compression_(options.compression),
-      on_event_(options.on_event) {}
+      on_event_(options.on_event),
+      clock_(options.clock) {}
 
 Result<std::unique_ptr<Core>> Core::open(const Options& options, const Result<os::Audience>& audience) {
   const Result<std::uint64_t> memory = options.memory.bytes(os::memory_bytes());
@@ -49,6 +50,7 @@ Result<std::unique_ptr<Core>> Core::open(const Options& options, const Result<os
   store_options.durability = options.durability;
   store_options.counters = &core->counters_;
   store_options.on_event = options.on_event;
+  store_options.clock = core->clock_;
   if (options.store) {
     std::uint64_t capacity = 0;
     // The directory may not exist yet: a percentage is of the file system of its nearest parent.

@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <unordered_set>
 
-#include "base/clock.hpp"
 #include "cache/core.hpp"
 
 namespace larder::detail {
@@ -56,7 +55,7 @@ void Core::count_memory() {
 
 std::optional<EntryInfo> Core::entry(const Key& key) {
   const std::uint64_t stamp = stamp_of(key);
-  const std::int64_t now_ms = base::wall_ms();
+  const std::int64_t now_ms = clock_.now_ms();
   if (memory_) {
     const std::optional<memory::Entry> found = memory_->find(key, stamp, now_ms);
     if (found && !outdated(found->value)) return info_of(key, *found);
@@ -74,7 +73,7 @@ std::vector<EntryInfo> Core::entries() {
   struct KeyHash {
     std::size_t operator()(const Key& key) const noexcept { return key.fingerprint().low; }
   };
-  const std::int64_t now_ms = base::wall_ms();
+  const std::int64_t now_ms = clock_.now_ms();
   std::vector<EntryInfo> entries;
   std::unordered_set<Key, KeyHash> listed;
   if (memory_) {

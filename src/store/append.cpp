@@ -34,10 +34,10 @@ LastsUntil known(const SegmentEntry& entry) noexcept {
 
 }  // namespace
 
-bool Appender::suits(const SegmentEntry& entry, const RecordParts& parts) noexcept {
+bool Appender::suits(const SegmentEntry& entry, const RecordParts& parts) const {
   const LastsUntil there = known(entry);
   const LastsUntil until = lasts_until(parts.expires_ms);
-  return there == k_lasts_unknown || there == until || last_alike(there, until, base::wall_ms());
+  return there == k_lasts_unknown || there == until || last_alike(there, until, index_.now_ms());
 }
 
 bool Appender::fits(const SegmentEntry& entry, const RecordParts& parts) const noexcept {

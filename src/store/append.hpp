@@ -63,7 +63,7 @@ class Appender {
   Result<std::uint64_t> write(const Writable& segment, const RecordParts& parts, std::uint64_t offset,
                               std::span<const Bytes> value);
   // Whether the record may lie in that shared segment: it is over at about the same time as those that are there.
-  [[nodiscard]] static bool suits(const SegmentEntry& entry, const RecordParts& parts) noexcept;
+  [[nodiscard]] bool suits(const SegmentEntry& entry, const RecordParts& parts) const;
   [[nodiscard]] const SegmentEntry& entry_of(const Held& held) const { return control_.segment(held.segment.slot); }
   // All REQUIRE mutex_.
   // Put::stored: the last of held_ has room for the record.

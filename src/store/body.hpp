@@ -18,11 +18,15 @@ namespace larder::store {
 // Members in the order in which each needs those above it.
 struct Store::Body {
   Body(const StoreOptions& options, observe::Counters& counters)
-      : trouble(counters, options.on_event), verification(options.verification), durability(options.durability) {}
+      : trouble(counters, options.on_event),
+        verification(options.verification),
+        durability(options.durability),
+        clock(options.clock) {}
 
   Trouble trouble;
   const Verification verification;
   const Durability durability;
+  const base::Clock clock;
   const std::uint64_t fork_generation = os::fork_generation();
   Opened files;
   std::shared_ptr<Segments> segments;

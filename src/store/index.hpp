@@ -39,14 +39,15 @@ namespace larder::store {
 class Index {
  public:
   Index(os::Mapping mapping, Segments& segments, const Control& control, Generations& generations, TagTable tags,
-        Journal& journal, Trouble& trouble) noexcept
+        Journal& journal, Trouble& trouble, const base::Clock& clock) noexcept
       : slots_(std::move(mapping), control.page().index),
         segments_(segments),
         control_(control),
         generations_(generations),
         tags_(tags),
         journal_(journal),
-        trouble_(trouble) {}
+        trouble_(trouble),
+        clock_(clock) {}
 
   // What a slot leads to.
   enum class Read : std::uint8_t {
@@ -99,9 +100,11 @@ class Index {
   void drop_damaged(Slot& slot, std::uint64_t word);
   // Clears a slot that leads to a record of that sequence, for another reason than a change of the key.
   void forget(Slot& slot, std::uint64_t word, const Digest& fingerprint, std::uint64_t sequence);
+  // By the clock that says what has expired, in milliseconds since 1970.
+  [[nodiscard]] std::int64_t now_ms() const { return clock_.now_ms(); }
   // Reads the clock only if the record has an expiry: that takes longer than the rest of it.
-  [[nodiscard]] static bool expired(const RecordView& record) noexcept {
-    return record.header.expires_ms != k_no_expiry && record.header.expires_ms <= base::wall_ms();
+  [[nodiscard]] bool expired(const RecordView& record) const {
+    return record.header.expires_ms != k_no_expiry && record.header.expires_ms <= now_ms();
   }
   // Whether nothing was invalidated that the record depends on.
   [[nodiscard]] bool current(const RecordView& record) const;
@@ -156,6 +159,7 @@ class Index {
   const TagTable tags_;
   Journal& journal_;
   Trouble& trouble_;
+  const base::Clock& clock_;
   std::atomic<bool> crowded_{false};
 };
 

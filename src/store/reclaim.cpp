@@ -101,7 +101,7 @@ std::vector<std::uint32_t> Space::oldest() const {
     auto operator<=>(const Aged&) const = default;
   };
   std::vector<Aged> aged;
-  const std::int64_t now_ms = base::wall_ms();
+  const std::int64_t now_ms = index_.now_ms();
   const std::span<SegmentEntry> all = control_.segments();
   for (std::uint32_t slot = 0; slot < all.size(); ++slot) {
     const SegmentEntry& entry = all[slot];

@@ -83,7 +83,7 @@ std::vector<Reclaimer::Victim> Reclaimer::few_oldest() {
   std::vector<Victim> few;
   std::map<std::uint64_t, int> passed_over;
   const std::uint64_t pending = space_.pending();
-  const std::int64_t now_ms = base::wall_ms();
+  const std::int64_t now_ms = index_.now_ms();
   std::size_t chosen = 0;
   for (const std::uint32_t slot : space_.oldest()) {
     const SegmentEntry& entry = control_.segment(slot);
@@ -112,7 +112,7 @@ double Reclaimer::sample(std::uint32_t slot, std::uint64_t id) {
   const Result<std::optional<Salvaged>> salvaged = salvage(paths_, control_, id);
   if (!pin || !salvaged || !*salvaged) return 0;
   const std::vector<FooterItem>& items = (*salvaged)->items;
-  const std::int64_t now_ms = base::wall_ms();
+  const std::int64_t now_ms = index_.now_ms();
   std::uint64_t bytes = 0;
   double saved = 0;
   for (std::size_t i = 0; i < items.size(); i += 1 + items.size() / k_sample) {
@@ -137,7 +137,7 @@ bool Reclaimer::reclaim_one() {
       continue;
     }
     Compacted done;
-    const bool lasts = entry.lasts(base::wall_ms());
+    const bool lasts = entry.lasts(index_.now_ms());
     if (lasts && entry.state.load() != SegmentState::sealed) {
       space_.spare_victim(victim.slot);  // somebody has written to it since
       continue;

@@ -40,7 +40,7 @@ Result<std::unique_ptr<Store>> Store::open(const StoreOptions& options) {
   body->generations.emplace(std::move(opened.gen), opened.control.geometry());
   body->journal.emplace(opened.paths, opened.control, opened.leases, body->trouble, body->durability);
   body->index.emplace(std::move(opened.index), *body->segments, opened.control, *body->generations, *body->tags,
-                      *body->journal, body->trouble);
+                      *body->journal, body->trouble, body->clock);
   body->space.emplace(opened.paths, opened.control, opened.leases, *body->segments, *body->index, *body->journal,
                       body->trouble);
   body->appender.emplace(opened.control, *body->space, *body->segments, *body->index, *body->journal, body->trouble);
@@ -132,7 +132,7 @@ std::optional<Miss> Store::Body::look(const Key& key, Index::Hit& into) {
   notice_retired();
   Miss miss = Miss::absent;
   if (!index->find(key, into, miss)) return miss;
-  if (Index::expired(into.record)) return Miss::expired;
+  if (index->expired(into.record)) return Miss::expired;
   if (!index->current(into.record)) return Miss::invalidated;
   return std::nullopt;
 }

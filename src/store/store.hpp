@@ -36,6 +36,7 @@
 #include <larder/options.hpp>
 #include <larder/stats.hpp>
 
+#include "base/clock.hpp"
 #include "observe/counters.hpp"
 #include "os/os.hpp"
 #include "store/tags.hpp"
@@ -55,6 +56,7 @@ struct StoreOptions {
   observe::Counters* counters = nullptr;            // required; outlives the store
   std::function<void(const Event&)> on_event = {};  // may be empty; called outside every lock
   os::Audience audience = {};                       // of the store: one that is there has to be of the same
+  base::Clock clock = base::Clock();                // by which records expire
 };
 inline constexpr std::uint64_t k_limit_default = std::uint64_t{10} << 30;
 
