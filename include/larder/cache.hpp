@@ -93,7 +93,7 @@ class LARDER_API Obligation {
 // Throws Error for options that cannot be used: asked before the work is done, not after.
 LARDER_API void check_text(const EntryOptions& options);
 inline void check(const EntryOptions& options) {
-  if (!options.ttl.is_parsed() || options.cost || !options.tags.empty()) check_text(options);
+  if (!options.ttl.is_parsed() || options.jitter != 0 || options.cost || !options.tags.empty()) check_text(options);
 }
 
 struct Claimed {

@@ -58,6 +58,10 @@ struct EntryOptions {
   // How long the value is fresh, counted from the end of the computation. `0` keeps nothing.
   Duration ttl = k_never;
 
+  // The part of the TTL, 0 to 1, of which a random share is taken off, so that what was made together does not expire
+  // together.
+  double jitter = 0;
+
   // What the value is worth in compute time, instead of the measured time; for `put`, where nothing
   // was measured, the default is zero.
   std::optional<Duration> cost = std::nullopt;

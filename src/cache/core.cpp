@@ -1,9 +1,12 @@
 #include "cache/core.hpp"
 
 #include <algorithm>
+#include <array>
+#include <cmath>
 
 #include "base/aligned.hpp"
 #include "base/clock.hpp"
+#include "base/hash.hpp"
 #include "cache/packing.hpp"
 
 namespace larder::detail {
@@ -74,14 +77,26 @@ Value converted(const Key& key, const Value& value, const Type& from, const Type
 
 }  // namespace
 
-store::Meta Core::meta_of(const Type& type, std::chrono::nanoseconds ttl, std::chrono::nanoseconds cost,
-                          store::Stamps stamps) const {
+store::Meta Core::meta_of(const Key& key, const Type& type, const Terms& terms, std::chrono::nanoseconds cost,
+                          store::Stamps stamps) {
   const std::int64_t now_ms = clock_.now_ms();
-  return {type.name(), nanoseconds_of(cost), now_ms, expiry(now_ms, ttl), std::move(stamps)};
+  return {type.name(), nanoseconds_of(cost), now_ms, expiry(now_ms, jittered(key, terms)), std::move(stamps)};
+}
+
+std::chrono::nanoseconds Core::jittered(const Key& key, const Terms& terms) noexcept {
+  if (terms.jitter == 0 || terms.ttl == k_never) return terms.ttl;
+  const std::array<std::uint64_t, 2> words{key.fingerprint().low, random_.fetch_add(1, std::memory_order_relaxed)};
+  const std::uint64_t hash = base::hash64(std::as_bytes(std::span(words)), 0);
+  const double share = std::ldexp(static_cast<double>(hash >> 11), -53);
+  return std::chrono::nanoseconds(std::llround(static_cast<double>(terms.ttl.count()) * (1 - terms.jitter * share)));
 }
 
 Terms resolve(const EntryOptions& options) {
-  Terms terms{options.ttl.nanoseconds().value(), std::nullopt, {}, options.compression};
+  Terms terms{options.ttl.nanoseconds().value(), options.jitter, std::nullopt, {}, options.compression};
+  if (!(terms.jitter >= 0 && terms.jitter <= 1)) {
+    throw Error(Errc::invalid_option, "a jitter of " + std::to_string(terms.jitter) + " is no part of the TTL",
+                "say which part of it may be taken off, from 0 to 1");
+  }
   if (options.cost) {
     terms.cost = options.cost->nanoseconds().value();
     if (*terms.cost == k_never)
@@ -366,7 +381,7 @@ PutOutcome Core::publish(const Key& key, const Value& value, const Type& type, c
   std::vector<Value> gone;  // destroyed when no lock is held
   try {
     const store::Stamps* const stamps = stamps_of(value);
-    const store::Meta meta = meta_of(type, terms.ttl, cost, stamps == nullptr ? store::Stamps() : *stamps);
+    const store::Meta meta = meta_of(key, type, terms, cost, stamps == nullptr ? store::Stamps() : *stamps);
     const std::uint64_t weight = type.weight(value.get());
     const auto to_memory = [&] {
       if (!memory_) return;

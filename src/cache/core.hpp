@@ -38,6 +38,7 @@ namespace larder::detail {
 // What an entry's options come to, parsed.
 struct Terms {
   std::chrono::nanoseconds ttl;
+  double jitter;
   std::optional<std::chrono::nanoseconds> cost;
   std::vector<store::TagId> tags;
   std::optional<Compression> compression;
@@ -171,8 +172,10 @@ class Core {
   // Whether the options let the value be kept; counts it if not.
   bool admitted(const Value& value, const Type& type, const EntryOptions& options, const Terms& terms);
   // What the store keeps of a value of which these are the terms, made now.
-  [[nodiscard]] store::Meta meta_of(const Type& type, std::chrono::nanoseconds ttl, std::chrono::nanoseconds cost,
-                                    store::Stamps stamps) const;
+  [[nodiscard]] store::Meta meta_of(const Key& key, const Type& type, const Terms& terms,
+                                    std::chrono::nanoseconds cost, store::Stamps stamps);
+  // The key's TTL, with some of it taken off.
+  [[nodiscard]] std::chrono::nanoseconds jittered(const Key& key, const Terms& terms) noexcept;
   void count_memory();
   void tick();
 
@@ -181,6 +184,7 @@ class Core {
   const Compression compression_;
   const std::function<void(const Event&)> on_event_;
   const base::Clock clock_;
+  std::atomic<std::uint64_t> random_;      // another number each time it is used
   std::optional<Error> degraded_;  // why the store is not used; constant after open
 
   // Without a store, what it has: the generations of tags.

@@ -3,6 +3,16 @@
 
 namespace larder::detail {
 
+namespace {
+
+std::uint64_t random_number() {
+  std::uint64_t number = 0;
+  os::random_bytes(std::as_writable_bytes(std::span(&number, 1)));
+  return number;
+}
+
+}  // namespace
+
 Result<os::Audience> audience_of(const std::string& shared) {
   if (shared.empty()) return os::Audience{};
   const std::string prefix = "group:";
@@ -28,7 +38,8 @@ Core::Core(const Options& options)
       write_(options.write),
       compression_(options.compression),
       on_event_(options.on_event),
-      clock_(options.clock) {}
+      clock_(options.clock),
+      random_(random_number()) {}
 
 Result<std::unique_ptr<Core>> Core::open(const Options& options, const Result<os::Audience>& audience) {
   const Result<std::uint64_t> memory = options.memory.bytes(os::memory_bytes());

@@ -20,7 +20,7 @@ std::uint64_t Core::streams_from(const Terms& terms) const noexcept {
 }
 
 store::StreamedPut Core::begin_stream(const Key& key, const Type& type, const Terms& terms, std::uint64_t front_bytes) {
-  const store::Meta meta = meta_of(type, terms.ttl, std::chrono::nanoseconds(0), {0, terms.tags});
+  const store::Meta meta = meta_of(key, type, terms, std::chrono::nanoseconds(0), {0, terms.tags});
   return store::StreamedPut(*store_, key, meta, front_bytes);
 }
 
@@ -38,7 +38,7 @@ PutOutcome Core::publish(store::StreamedPut& value, const Key& key, const Type& 
   const std::uint64_t stamp = store_->touch(key);
   const std::uint64_t older = moment();
   const store::Meta meta =
-      meta_of(type, terms.ttl, terms.cost.value_or(std::chrono::nanoseconds(0)), {begun, terms.tags});
+      meta_of(key, type, terms, terms.cost.value_or(std::chrono::nanoseconds(0)), {begun, terms.tags});
   PutOutcome outcome;
   outcome.in_store = outcome_of(count_refusal(counters_, value.publish(meta, front, stamp)));
   if (outcome.in_store == PutOutcome::Store::superseded) store_->remove_older(key, older);
@@ -48,7 +48,7 @@ PutOutcome Core::publish(store::StreamedPut& value, const Key& key, const Type& 
 
 PutOutcome Core::publish(store::StreamedPut& value, Flight& flight, const Type& type, const Terms& terms, Bytes front) {
   const std::chrono::nanoseconds took = count_computation(flight);
-  const store::Meta meta = meta_of(type, terms.ttl, terms.cost.value_or(took), {flight.begun, terms.tags});
+  const store::Meta meta = meta_of(flight.key, type, terms, terms.cost.value_or(took), {flight.begun, terms.tags});
   // The stamp first: what overtakes this flight after the question makes the stamp an old one.
   const std::uint64_t stamp = stamp_of(flight.key);
   const bool stands =

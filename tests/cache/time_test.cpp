@@ -3,6 +3,9 @@
 
 #include <atomic>
 #include <chrono>
+#include <cmath>
+#include <set>
+#include <stdexcept>
 #include <string>
 
 #include <larder/larder.hpp>
@@ -59,6 +62,35 @@ TEST_P(TimeTest, WhatWaitsToBeWrittenExpiresByThatClockToo) {
   EXPECT_FALSE(cache.reader("k"));
   cache.flush();
   EXPECT_FALSE(cache.get<std::string>("k"));
+}
+
+TEST_P(TimeTest, JitterTakesOffUpToItsPartOfTheTtlAndOfEachKeyAnother) {
+  Cache cache = open();
+  std::set<std::chrono::system_clock::time_point> ends;
+  for (int i = 0; i < 100; ++i) {
+    const Key key{"k", i};
+    cache.put(key, i, {.ttl = 10'000s, .jitter = 0.25});
+    ends.insert(cache.entry(key)->expires.value());
+  }
+  EXPECT_GT(ends.size(), 90U);
+  EXPECT_GE(*ends.begin(), now() + 7500s);
+  EXPECT_LT(*ends.begin(), now() + 8500s);
+  EXPECT_GT(*ends.rbegin(), now() + 9000s);
+  EXPECT_LE(*ends.rbegin(), now() + 10'000s);
+}
+
+TEST_P(TimeTest, JitterTakesNothingOffATtlThatNeverEnds) {
+  Cache cache = open();
+  cache.put("k", std::string("v"), {.jitter = 1});
+  EXPECT_FALSE(cache.entry("k")->expires);
+}
+
+TEST_P(TimeTest, JitterThatIsNoPartIsRefusedBeforeTheWorkIsDone) {
+  Cache cache = open();
+  for (const double jitter : {-0.1, 1.1, std::nan("")}) {
+    const auto compute = []() -> std::string { throw std::logic_error("computed"); };
+    EXPECT_THROW((void)cache.get_or_compute("k", compute, {.ttl = 1s, .jitter = jitter}), Error);
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Tiers, TimeTest, ::testing::Values(0, 1 << 20),
