@@ -81,6 +81,8 @@ class LARDER_API Obligation {
   Answer fulfil(Value value, const Type& type, const EntryOptions& options);
   // Ends the flight without a value: waiters receive `reason`, or with none compute in their turn.
   void fail(std::exception_ptr reason) noexcept;
+  // The same; what it returns, if anything, is an older value that the caller takes instead.
+  Answer fail_over(const std::exception_ptr& reason) noexcept;
   // Hands the flight to a writer. Throws for unusable options; the flight has failed then.
   std::unique_ptr<Writing, Close> write(const Form& form, const EntryOptions& options);
 
@@ -93,9 +95,12 @@ class LARDER_API Obligation {
 // Throws Error for options that cannot be used: asked before the work is done, not after.
 LARDER_API void check_text(const EntryOptions& options);
 inline void check(const EntryOptions& options) {
-  if (!options.ttl.is_parsed() || options.jitter != 0 || options.cost || !options.tags.empty()) check_text(options);
+  const bool parsed = options.ttl.is_parsed() && options.refresh_ahead.is_parsed() &&
+                      options.stale_while_revalidate.is_parsed() && options.stale_if_error.is_parsed();
+  if (!parsed || options.jitter != 0 || options.cost || !options.tags.empty()) check_text(options);
 }
 
+// One of the two.
 struct Claimed {
   std::optional<Answer> answer;
   std::optional<Obligation> obligation;
@@ -281,7 +286,9 @@ class LARDER_API Cache {
 
   // The value of `key`; calls `compute` if no tier has a fresh one. Of all callers who ask at once, in
   // all processes that share the store, one computes and the others wait for it without using CPU. If
-  // `compute` throws, the waiters of this process receive the exception and nothing is stored.
+  // `compute` throws, the waiters of this process receive the exception and nothing is stored. Who asks with windows
+  // (EntryOptions::refresh_ahead, stale_while_revalidate, stale_if_error) may be answered with a value that is being
+  // computed anew, or that could not be.
   // Throws Error(cycle) if `compute` asks, directly or through others, for its own key.
   //   get_or_compute(key, f)                           caches what f returns
   //   get_or_compute<std::span<const float>>(key, f)   f returns std::vector<float>; readers get views
@@ -291,14 +298,18 @@ class LARDER_API Cache {
     static_assert(!std::is_void_v<std::invoke_result_t<F>>, "the computation must return the value");
     static_assert(detail::k_cacheable<S>);
     if constexpr (Storable<S>) {
+      using R = std::invoke_result_t<F>;
       detail::check(options);
-      Claim<S> claim = this->claim<S>(key);
-      if (claim.ready()) return std::move(claim).value();
+      detail::Claimed claimed = claim_erased(key, detail::k_type<S>, &options);
+      if (claimed.answer) return detail::to_ref<S>(*std::move(claimed.answer));
+      detail::Obligation& obligation = *claimed.obligation;
       try {
-        return claim.fulfil(std::forward<F>(compute)(), options);
+        detail::Value value = detail::hold<S>(std::forward<F>(compute)());
+        return detail::to_ref<S>(obligation.fulfil(std::move(value), detail::type_held<S, R>(), options));
       } catch (...) {
-        claim.abandon(std::current_exception());
-        throw;
+        detail::Answer older = obligation.fail_over(std::current_exception());
+        if (!older) throw;
+        return detail::to_ref<S>(std::move(older));
       }
     }
   }
@@ -306,7 +317,7 @@ class LARDER_API Cache {
   // The value of `key`, or the obligation to produce it; waits while another caller produces it.
   template <Storable T>
   [[nodiscard]] Claim<T> claim(const Key& key) {
-    return Claim<T>(claim_erased(key, detail::k_type<T>));
+    return Claim<T>(claim_erased(key, detail::k_type<T>, nullptr));
   }
 
   // A writer of the key's value, for large ones: it takes them piece by piece. Throws Error for options that cannot be
@@ -357,7 +368,8 @@ class LARDER_API Cache {
   detail::Answer get_erased(const Key& key, const detail::Type& type);
   PutOutcome put_erased(const Key& key, const detail::Value& value, const detail::Type& type,
                         const EntryOptions& options);
-  detail::Claimed claim_erased(const Key& key, const detail::Type& type);
+  // `options`: with what windows, if any.
+  detail::Claimed claim_erased(const Key& key, const detail::Type& type, const EntryOptions* options);
 
   std::shared_ptr<detail::Engine> engine_;
 };

@@ -62,6 +62,19 @@ struct EntryOptions {
   // together.
   double jitter = 0;
 
+  // An entry that is past its TTL is *stale* for as long as the longer one of these two windows says that it is put
+  // with, and is then over. Only who asks for it with get_or_compute and a window is answered with a stale value, and
+  // only while that window lasts. docs/guide/freshness.md
+
+  // A value that is asked for when no more than this is left of its TTL is computed anew before its time is over: by
+  // one caller, while all others are answered with it.
+  Duration refresh_ahead = std::chrono::nanoseconds(0);
+  // The same for so long after its TTL.
+  Duration stale_while_revalidate = std::chrono::nanoseconds(0);
+  // If computing it anew fails, no more than this after its TTL, the caller is answered with the stale value, and not
+  // with the exception.
+  Duration stale_if_error = std::chrono::nanoseconds(0);
+
   // What the value is worth in compute time, instead of the measured time; for `put`, where nothing
   // was measured, the default is zero.
   std::optional<Duration> cost = std::nullopt;
@@ -87,7 +100,9 @@ struct EntryInfo {
   std::optional<std::uint64_t> compressed_bytes = std::nullopt;
   std::chrono::nanoseconds cost{0};
   std::chrono::system_clock::time_point created;
-  std::optional<std::chrono::system_clock::time_point> expires;  // none: never
+  std::optional<std::chrono::system_clock::time_point> expires;  // the end of its TTL; none: never
+  // If it has a grace, as stale: until when.
+  std::optional<std::chrono::system_clock::time_point> stale_until = std::nullopt;
 };
 
 }  // namespace larder

@@ -21,7 +21,7 @@ enum class Counter : std::uint8_t {
   store_hit = 1,                // answered from the store
   coalesced = 2,                // waited for a computation of another thread
   miss_absent = 3,              // no tier has it: never seen, evicted or removed
-  miss_expired = 4,             // its TTL had passed
+  miss_expired = 4,             // its TTL had passed; or nearly, and this lookup computed it anew: refresh_ahead
   miss_damaged = 5,             // its bytes failed verification or did not decode
   miss_degraded = 6,            // the store is unusable, and memory did not have it
   revalidated = 7,              // memory had it, but another process changed the key: asked the store
@@ -60,8 +60,11 @@ enum class Counter : std::uint8_t {
   compressed = 40,              // of the records written to the store, those with a compressed value
   compressed_saved_bytes = 41,  // how many bytes shorter that made their values
   decompressed = 42,            // compressed values that the store answered with, and that were decoded
+  stale_hit = 43,               // of the hits, those with a stale value: stale_while_revalidate
+  answered_on_error = 44,       // a computation failed, and the old value was the answer: stale_if_error, refresh_ahead
+  refreshed = 45,               // of the computations, those that took the place of a value that was still kept
 };
-inline constexpr std::size_t k_counters = 43;
+inline constexpr std::size_t k_counters = 46;
 
 // "memory_hit"; never empty.
 LARDER_API std::string_view counter_name(Counter counter);

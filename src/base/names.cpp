@@ -5,7 +5,7 @@
 namespace larder {
 
 std::string_view counter_name(Counter counter) {
-  static_assert(k_counters == 43, "name the new counter here");
+  static_assert(k_counters == 46, "name the new counter here");
   switch (counter) {
     case Counter::memory_hit:
       return "memory_hit";
@@ -93,6 +93,12 @@ std::string_view counter_name(Counter counter) {
       return "compressed_saved_bytes";
     case Counter::decompressed:
       return "decompressed";
+    case Counter::stale_hit:
+      return "stale_hit";
+    case Counter::answered_on_error:
+      return "answered_on_error";
+    case Counter::refreshed:
+      return "refreshed";
   }
   return "unknown";
 }

@@ -43,6 +43,12 @@ void Obligation::fail(std::exception_ptr reason) noexcept {
   if (flight != nullptr && generation_ == os::fork_generation()) engine_->core().fail(*flight, std::move(reason));
 }
 
+Answer Obligation::fail_over(const std::exception_ptr& reason) noexcept {
+  const std::shared_ptr<Flight> flight = std::exchange(flight_, nullptr);
+  if (flight == nullptr || generation_ != os::fork_generation()) return {};
+  return engine_->core().fail_over(*flight, reason);
+}
+
 void check_text(const EntryOptions& options) {
   resolve(options);
 }
@@ -74,8 +80,9 @@ PutOutcome Cache::put_erased(const Key& key, const detail::Value& value, const d
   return engine_->core().put(key, value, type, options);
 }
 
-detail::Claimed Cache::claim_erased(const Key& key, const detail::Type& type) {
-  detail::Core::Claim claim = engine_->core().claim(key, type);
+detail::Claimed Cache::claim_erased(const Key& key, const detail::Type& type, const EntryOptions* options) {
+  const detail::Windows windows = options == nullptr ? detail::Windows() : detail::windows_of(*options);
+  detail::Core::Claim claim = engine_->core().claim(key, type, windows);
   detail::Claimed claimed;
   if (claim.answer) {
     claimed.answer = std::move(claim.answer);

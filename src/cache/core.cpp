@@ -77,10 +77,22 @@ Value converted(const Key& key, const Value& value, const Type& from, const Type
 
 }  // namespace
 
+Windows windows_of(const EntryOptions& options) {
+  const auto ms = [](const Duration& window) {
+    using std::chrono::milliseconds;
+    return std::max<std::int64_t>(0, std::chrono::duration_cast<milliseconds>(window.nanoseconds().value()).count());
+  };
+  return {ms(options.refresh_ahead), ms(options.stale_while_revalidate), ms(options.stale_if_error)};
+}
+
 store::Meta Core::meta_of(const Key& key, const Type& type, const Terms& terms, std::chrono::nanoseconds cost,
                           store::Stamps stamps) {
   const std::int64_t now_ms = clock_.now_ms();
-  return {type.name(), nanoseconds_of(cost), now_ms, expiry(now_ms, jittered(key, terms)), std::move(stamps)};
+  const std::chrono::nanoseconds ttl = jittered(key, terms);
+  const std::chrono::nanoseconds kept = terms.grace < k_never - ttl ? ttl + terms.grace : k_never;
+  store::Meta meta{type.name(), nanoseconds_of(cost), now_ms, expiry(now_ms, kept), std::move(stamps)};
+  if (const std::int64_t fresh_ms = expiry(now_ms, ttl); fresh_ms < meta.expires_ms) meta.fresh_ms = fresh_ms;
+  return meta;
 }
 
 std::chrono::nanoseconds Core::jittered(const Key& key, const Terms& terms) noexcept {
@@ -92,7 +104,14 @@ std::chrono::nanoseconds Core::jittered(const Key& key, const Terms& terms) noex
 }
 
 Terms resolve(const EntryOptions& options) {
-  Terms terms{options.ttl.nanoseconds().value(), options.jitter, std::nullopt, {}, options.compression};
+  const Windows windows = windows_of(options);
+  Terms terms{options.ttl.nanoseconds().value(),
+              std::chrono::milliseconds(std::max(windows.stale_ms, windows.on_error_ms)),
+              options.jitter,
+              windows.ahead_ms != 0,
+              std::nullopt,
+              {},
+              options.compression};
   if (!(terms.jitter >= 0 && terms.jitter <= 1)) {
     throw Error(Errc::invalid_option, "a jitter of " + std::to_string(terms.jitter) + " is no part of the TTL",
                 "say which part of it may be taken off, from 0 to 1");
@@ -119,7 +138,14 @@ Terms resolve(const EntryOptions& options) {
   counters_.add(Counter::saved_ns, nanoseconds_of(answer.saved));
 }
 
-[[gnu::always_inline]] inline memory::Lookup Core::find_in_memory(const Key& key, std::uint64_t stamp, Counter& miss) {
+// Of an answer that may be that older value.
+void Core::count_answer(const Answer& answer, const Old& old) {
+  count_answer(answer);
+  if (old.found && old.stale) counters_.add(Counter::stale_hit);
+}
+
+[[gnu::always_inline]] inline memory::Lookup Core::find_in_memory(const Key& key, std::uint64_t stamp, Counter& miss,
+                                                                  std::int64_t& fresh_ms) {
   if (!memory_) return {};
   memory::Lookup lookup = memory_->get(key, stamp, clock_.replaced() ? time_ahead(clock_) : &base::wall_ms);
   if (lookup.value == nullptr) {
@@ -127,31 +153,58 @@ Terms resolve(const EntryOptions& options) {
     if (lookup.miss == memory::Miss::stale) counters_.add(Counter::revalidated);
     return lookup;
   }
-  if (outdated(lookup.value)) {
-    memory_->remove(key, lookup.value);
-    miss = Counter::miss_invalidated;
-    return {};
+  if (stamped_.load(std::memory_order_relaxed)) {
+    const StampedOwner* const carried = stamped_owner(lookup.value);
+    if (carried == nullptr) return lookup;
+    fresh_ms = carried->fresh_ms;
+    if (!tags().current(carried->stamps)) {
+      memory_->remove(key, lookup.value);
+      miss = Counter::miss_invalidated;
+      return {};
+    }
   }
   return lookup;
 }
 
 [[gnu::always_inline]] inline Answer Core::search_memory(const Key& key, const Type& type, std::uint64_t stamp,
-                                                         Counter& miss) {
-  memory::Lookup lookup = find_in_memory(key, stamp, miss);
+                                                         Counter& miss, Old* old) {
+  std::int64_t fresh_ms = memory::k_no_expiry;
+  memory::Lookup lookup = find_in_memory(key, stamp, miss, fresh_ms);
   if (lookup.value == nullptr) return {};
   if (!is_same(*lookup.type, type)) lookup.value = converted(key, lookup.value, *lookup.type, type, counters_);
   const std::chrono::nanoseconds cost(lookup.cost_ns);
-  return {std::move(lookup.value), Tier::memory, cost, cost};
+  Answer answer{std::move(lookup.value), Tier::memory, cost, cost};
+  if (fresh_ms == memory::k_no_expiry) {
+    if (old == nullptr || old->windows.ahead_ms == 0) return answer;
+    // Put or promoted by who did not ask ahead of its end.
+    const std::optional<memory::Entry> entry = memory_->find(key, stamp, clock_.now_ms());
+    fresh_ms = entry ? entry->expires_ms : memory::k_no_expiry;
+  }
+  return judged(std::move(answer), fresh_ms, stamp, miss, old);
+}
+
+[[gnu::noinline]] Answer Core::judged(Answer&& answer, std::int64_t fresh_ms, std::uint64_t stamp, Counter& miss,
+                                      Old* old) {
+  if (fresh_ms == memory::k_no_expiry) return std::move(answer);
+  const Windows windows = old == nullptr ? Windows() : old->windows;
+  const std::int64_t now_ms = clock_.now_ms();
+  const Use use = use_of(fresh_ms, now_ms, windows);
+  if (use == Use::answer) return std::move(answer);
+  miss = Counter::miss_expired;
+  if (old != nullptr) {
+    *old = {windows, true, use, now_ms >= fresh_ms, use == Use::others ? Answer() : std::move(answer), fresh_ms, stamp};
+  }
+  return {};
 }
 
 bool Core::has_old_stamps(const Value& value) const {
-  const store::Stamps* const stamps = stamps_of(value);
-  return stamps != nullptr && !tags().current(*stamps);
+  const StampedOwner* const carried = stamped_owner(value);
+  return carried != nullptr && !tags().current(carried->stamps);
 }
 
-Value Core::with_tags(Value value, store::Stamps stamps) {
-  if (!stamps.tags.empty()) tagged_.store(true);
-  return stamped(std::move(value), std::move(stamps));
+Value Core::with_stamps(Value value, store::Stamps stamps, std::int64_t fresh_ms) {
+  if (!stamps.tags.empty() || fresh_ms != store::k_no_expiry) stamped_.store(true);
+  return stamped(std::move(value), std::move(stamps), fresh_ms);
 }
 
 bool Core::usable(const Pending& pending, Counter& miss) const {
@@ -166,7 +219,8 @@ bool Core::usable(const Pending& pending, Counter& miss) const {
   return true;
 }
 
-Answer Core::search_below(const Key& key, const Type& type, std::uint64_t stamp, std::int64_t since_ns, Counter& miss) {
+Answer Core::search_below(const Key& key, const Type& type, std::uint64_t stamp, std::int64_t since_ns, Counter& miss,
+                          Old* old) {
   if (!store_) {
     if (degraded_) miss = Counter::miss_degraded;
     return {};
@@ -176,11 +230,16 @@ Answer Core::search_below(const Key& key, const Type& type, std::uint64_t stamp,
     const std::chrono::nanoseconds cost(pending->meta.cost_ns);
     Value value = is_same(*pending->type, type) ? pending->value
                                                 : converted(key, pending->value, *pending->type, type, counters_);
-    return {std::move(value), Tier::memory, cost, cost};
+    return judged({std::move(value), Tier::memory, cost, cost}, pending->meta.fresh_until(), stamp, miss, old);
   }
   store::Lookup lookup = store_->get(key);
   if (lookup.found) {
     if (lookup.found->meta.type != type.name()) throw_mismatch(key, lookup.found->meta.type, type.name());
+    const std::int64_t fresh_ms = lookup.found->meta.fresh_until();
+    if (lookup.found->meta.fresh_ms != store::k_no_expiry &&
+        use_of(fresh_ms, clock_.now_ms(), old == nullptr ? Windows() : old->windows) == Use::others) {
+      return judged({}, fresh_ms, stamp, miss, old);  // not worth decoding
+    }
     try {
       if (lookup.found->meta.raw_bytes != 0) {
         // The record's checksums hold, so that whoever wrote the frame wrote it damaged.
@@ -191,7 +250,7 @@ Answer Core::search_below(const Key& key, const Type& type, std::uint64_t stamp,
         }
         counters_.add(Counter::decompressed);
       }
-      return promote(key, type, stamp, since_ns, *std::move(lookup.found));
+      return judged(promote(key, type, stamp, since_ns, *std::move(lookup.found)), fresh_ms, stamp, miss, old);
     } catch (...) {
       // The bytes are the ones that were stored, so this codec does not read what it once wrote.
       counters_.add(Counter::fault_codec);
@@ -208,7 +267,8 @@ Answer Core::promote(const Key& key, const Type& type, std::uint64_t stamp, std:
   const std::uint64_t bytes = found.value.size();
   std::weak_ptr<const void> owner;
   if (memory_) owner = found.owner;  // nobody else asks whether the value is a view
-  Value value = with_tags(type.decode(found.value, std::move(found.owner)), std::move(found.meta.stamps));
+  Value value =
+      with_stamps(type.decode(found.value, std::move(found.owner)), std::move(found.meta.stamps), found.meta.fresh_ms);
   // A value that still needs the stored bytes is a view of them. A large one pins its segment: the page
   // cache is its memory tier, and memory must not keep it pinned. Everything else is an object like any, a view of
   // what was decompressed included: it weighs all of that.
@@ -231,8 +291,8 @@ Answer Core::promote(const Key& key, const Type& type, std::uint64_t stamp, std:
 Answer Core::get(const Key& key, const Type& type) {
   const std::uint64_t stamp = stamp_of(key);
   Counter miss = Counter::miss_absent;
-  Answer answer = search_memory(key, type, stamp, miss);
-  if (!answer) answer = search_below(key, type, stamp, base::coarse_monotonic_ns(), miss);
+  Answer answer = search_memory(key, type, stamp, miss, nullptr);
+  if (!answer) answer = search_below(key, type, stamp, base::coarse_monotonic_ns(), miss, nullptr);
   if (answer) {
     count_answer(answer);
   } else {
@@ -259,14 +319,18 @@ std::optional<Core::Readable> Core::read(const Key& key) {
   const std::uint64_t stamp = stamp_of(key);
   Counter miss = Counter::miss_absent;
   std::optional<Readable> found;
-  if (const memory::Lookup lookup = find_in_memory(key, stamp, miss); lookup.value != nullptr) {
-    found = encoded(lookup.value, *lookup.type, lookup.cost_ns);
+  std::int64_t fresh_ms = memory::k_no_expiry;
+  if (const memory::Lookup lookup = find_in_memory(key, stamp, miss, fresh_ms); lookup.value != nullptr) {
+    if (fresh(fresh_ms, miss)) found = encoded(lookup.value, *lookup.type, lookup.cost_ns);
   } else if (!store_) {
     if (degraded_) miss = Counter::miss_degraded;
   } else if (const auto pending = write_back_->find(key, stamp)) {
-    if (usable(*pending, miss)) found = encoded(pending->value, *pending->type, pending->meta.cost_ns);
+    if (usable(*pending, miss) && fresh(pending->meta.fresh_until(), miss)) {
+      found = encoded(pending->value, *pending->type, pending->meta.cost_ns);
+    }
   } else if (store::StoredValue::Lookup stored = store::StoredValue::find(*store_, key);
              stored.value && stored.value->range(0, 1)) {
+    if (!fresh(stored.value->meta().fresh_until(), miss)) return counters_.add(miss), std::nullopt;
     const std::chrono::nanoseconds cost(stored.value->meta().cost_ns);
     count_answer({nullptr, Tier::store, cost, cost});
     found = Readable{std::move(stored.value), std::nullopt};
@@ -277,11 +341,13 @@ std::optional<Core::Readable> Core::read(const Key& key) {
   return found;
 }
 
-Core::Claim Core::claim(const Key& key, const Type& type) {
+Core::Claim Core::claim(const Key& key, const Type& type, const Windows& windows) {
   Claim claim;
   Counter miss = Counter::miss_absent;
   while (true) {
-    claim.answer = search_memory(key, type, stamp_of(key), miss);
+    Old old{windows};
+    const std::uint64_t stamp = stamp_of(key);
+    claim.answer = search_memory(key, type, stamp, miss, &old);
     if (claim.answer) {
       count_answer(claim.answer);
       return claim;
@@ -289,15 +355,27 @@ Core::Claim Core::claim(const Key& key, const Type& type) {
     const std::uint64_t asked = tags().moment();
     FlightTable::Joined joined = flights_.join(key);
     if (!joined.leads) {
+      // It may take its time: who takes an older value has it at once.
+      const bool takes_older = windows.ahead_ms != 0 || windows.stale_ms != 0;
+      if (takes_older && !old.found) {
+        claim.answer = search_below(key, type, stamp, base::coarse_monotonic_ns(), miss, &old);
+      }
+      if (old.use == Use::due) claim.answer = old.answer;
+      if (claim.answer) {
+        count_answer(claim.answer, old);
+        return claim;
+      }
       const store::WaitNotice notice = announce_wait(key, nullptr);
       const Flight::Landing& landing = FlightTable::wait(*joined.flight);
       if (landing.failure) {
         counters_.add(Counter::coalesced);
+        claim.answer = search_on_error(key, type, windows);
+        if (claim.answer) return claim;
         std::rethrow_exception(landing.failure);
       }
       if (!landing.answer) continue;  // abandoned: one of the waiters leads the next flight
-      const store::Stamps* const stamps = stamps_of(landing.answer.value);
-      if (stamps != nullptr && !tags().current(*stamps, asked)) continue;  // too old for this caller
+      const StampedOwner* const carried = stamped_owner(landing.answer.value);
+      if (carried != nullptr && !tags().current(carried->stamps, asked)) continue;  // too old for this caller
       claim.answer = landing.answer;
       if (!is_same(*landing.type, type)) {
         claim.answer.value = converted(key, landing.answer.value, *landing.type, type, counters_);
@@ -312,10 +390,11 @@ Core::Claim Core::claim(const Key& key, const Type& type) {
     }
     Flight& flight = *joined.flight;
     try {
-      claim.answer = lead(flight, type, miss);
+      claim.answer = lead(flight, type, miss, old);
       if (claim.answer) {
-        flights_.end(flight, {claim.answer, &type, nullptr});
-        count_answer(claim.answer);
+        // Those who wait do not take an older value, or they would not wait.
+        flights_.end(flight, old.found ? Flight::Landing() : Flight::Landing{claim.answer, &type, nullptr});
+        count_answer(claim.answer, old);
         return claim;
       }
     } catch (...) {
@@ -328,6 +407,18 @@ Core::Claim Core::claim(const Key& key, const Type& type) {
   }
 }
 
+Answer Core::search_on_error(const Key& key, const Type& type, const Windows& windows) {
+  if (windows.on_error_ms == 0) return {};
+  Old old{windows};
+  Counter miss = Counter::miss_absent;
+  const std::uint64_t stamp = stamp_of(key);
+  Answer answer = search_memory(key, type, stamp, miss, &old);
+  if (!answer && !old.found) answer = search_below(key, type, stamp, base::coarse_monotonic_ns(), miss, &old);
+  if (!answer) answer = std::move(old.answer);
+  if (answer) counters_.add(Counter::answered_on_error);
+  return answer;
+}
+
 store::WaitNotice Core::announce_wait(const Key& key, const Flight* mine) {
   if (!store_) return {};
   const std::vector<Key> led = flights_.led_by_this_thread(mine);
@@ -337,23 +428,29 @@ store::WaitNotice Core::announce_wait(const Key& key, const Flight* mine) {
   return notice;
 }
 
-Answer Core::lead(Flight& flight, const Type& type, Counter miss) {
+Answer Core::lead(Flight& flight, const Type& type, Counter miss, Old& old) {
   const Key& key = flight.key;
   const std::int64_t start_ns = base::coarse_monotonic_ns();
   // The flight before this one may have landed between the look into memory and the join.
+  old = {old.windows};
   const std::uint64_t stamp = stamp_of(key);
-  Answer answer = search_memory(key, type, stamp, miss);
-  if (!answer) answer = search_below(key, type, stamp, start_ns, miss);
+  Answer answer = search_memory(key, type, stamp, miss, &old);
+  if (!answer && !old.found) answer = search_below(key, type, stamp, start_ns, miss, &old);
   if (!answer && store_) {
     // Another process may have published between that look and the lease: look once more.
     std::optional<store::Lease> lease = store_->try_lease(key);
+    if (!lease && old.use == Use::due) return old.answer;
     const bool waited = !lease;
     if (waited) {
       counters_.add(Counter::lease_waited);
       const store::WaitNotice notice = announce_wait(key, &flight);
       lease = store_->wait_lease(key);
     }
-    answer = search_below(key, type, stamp_of(key), start_ns, miss);
+    Old before = std::exchange(old, Old{old.windows});
+    const std::uint64_t now = stamp_of(key);
+    answer = search_below(key, type, now, start_ns, miss, &old);
+    // What only memory has.
+    if (!answer && !old.found && !store::Store::overtaken(before.stamp, now)) old = std::move(before);
     if (!answer && waited) counters_.add(Counter::lease_takeover);
     if (!answer && lease) flight.hold(*std::move(lease));
   }
@@ -362,6 +459,7 @@ Answer Core::lead(Flight& flight, const Type& type, Counter miss) {
   flight.started_ns = base::monotonic_ns();
   flight.begun = tags().moment();
   if (store_) flight.clears = store_->clears();
+  flight.old = std::move(old);
   return answer;
 }
 
@@ -380,13 +478,16 @@ PutOutcome Core::publish(const Key& key, const Value& value, const Type& type, c
   PutOutcome outcome;
   std::vector<Value> gone;  // destroyed when no lock is held
   try {
-    const store::Stamps* const stamps = stamps_of(value);
-    const store::Meta meta = meta_of(key, type, terms, cost, stamps == nullptr ? store::Stamps() : *stamps);
+    const StampedOwner* const carried = stamped_owner(value);
+    const store::Meta meta = meta_of(key, type, terms, cost, carried == nullptr ? store::Stamps() : carried->stamps);
     const std::uint64_t weight = type.weight(value.get());
+    // Who asks ahead of its end is to know when that is.
+    const bool ends = meta.fresh_ms != store::k_no_expiry || terms.ahead;
+    const Value kept = ends ? with_stamps(value, meta.stamps, meta.fresh_until()) : value;
     const auto to_memory = [&] {
       if (!memory_) return;
       outcome.in_memory = memory_->put(key,
-                                       {.value = value,
+                                       {.value = kept,
                                         .type = &type,
                                         .weight = weight,
                                         .cost_ns = meta.cost_ns,
@@ -403,7 +504,11 @@ PutOutcome Core::publish(const Key& key, const Value& value, const Type& type, c
     };
     // Written through, an older value is found by other processes until this one takes its place in the store: nobody
     // here is to see this one earlier.
-    const bool store_first = store_ && write_ == WriteMode::through;
+    // Where the older value is still kept, the same holds for what is computed in its place: until then everybody else
+    // goes on with the older one, and a kill in between loses neither. But what waits in the queue is written in order.
+    const bool in_place = flight != nullptr && flight->old.found && store_ && !write_back_->find(key, stamp);
+    const WriteMode write = in_place ? WriteMode::through : write_;
+    const bool store_first = store_ && write == WriteMode::through;
     if (!unless_overtaken([&] {
           if (!store_first) to_memory();
         })) {
@@ -412,13 +517,14 @@ PutOutcome Core::publish(const Key& key, const Value& value, const Type& type, c
     }
     if (store_) {
       outcome.in_store = to_store({.key = key,
-                                   .value = value,
+                                   .value = kept,
                                    .type = &type,
                                    .meta = meta,
                                    .compression = terms.compression.value_or(compression_),
                                    .weight = weight,
                                    .stamp = stamp,
-                                   .lease = flight == nullptr ? store::Lease() : flight->take_lease()});
+                                   .lease = flight == nullptr ? store::Lease() : flight->take_lease()},
+                                  write);
     }
     const bool computed_but_refused = flight != nullptr && outcome.in_store == PutOutcome::Store::refused;
     if (store_first && (outcome.in_store == PutOutcome::Store::written || computed_but_refused)) {
@@ -444,8 +550,8 @@ PutOutcome::Store Core::outcome_of(store::Put put) {
   }
 }
 
-PutOutcome::Store Core::to_store(Pending pending) {
-  if (write_ == WriteMode::through) {
+PutOutcome::Store Core::to_store(Pending pending, WriteMode write) {
+  if (write == WriteMode::through) {
     return outcome_of(write_to_store(*store_, counters_, pending));
   }
   switch (write_back_->push(std::move(pending))) {
@@ -481,7 +587,7 @@ PutOutcome Core::put(const Key& key, const Value& value, const Type& type, const
     if (memory_) memory_->remove(key);
     return {};
   }
-  const PutOutcome outcome = publish(key, with_tags(value, {began, std::move(terms.tags)}), type, terms,
+  const PutOutcome outcome = publish(key, with_stamps(value, {began, std::move(terms.tags)}), type, terms,
                                      terms.cost.value_or(std::chrono::nanoseconds(0)), stamp, nullptr);
   // Another put came later, and its value may take a while yet.
   if (outcome.in_store == PutOutcome::Store::superseded && write_ == WriteMode::through) {
@@ -516,17 +622,20 @@ Answer Core::fulfil(Flight& flight, const Value& value, const Type& type, const 
   std::exception_ptr trouble;
   try {
     Terms terms = resolve(options);
-    answer.value = with_tags(value, {flight.begun, std::move(terms.tags)});
+    answer.value = with_stamps(value, {flight.begun, std::move(terms.tags)});
     answer.cost = terms.cost.value_or(took);
     const bool keep = admitted(value, type, options, terms);
-    // The stamp first: what overtakes this flight after the question makes the stamp an old one.
-    const std::uint64_t stamp = stamp_of(flight.key);
-    const bool cleared = store_ && store_->clears() != flight.clears;
-    if (keep && (cleared || outdated(answer.value))) {
+    // The stamp first: what overtakes this flight after the question makes the stamp an old one. What takes an older
+    // value's place takes only that one's.
+    const std::uint64_t stamp_now = stamp_of(flight.key);
+    const std::uint64_t stamp = flight.old.found ? flight.old.stamp : stamp_now;
+    const bool changed = store::Store::overtaken(stamp, stamp_now) || (store_ && store_->clears() != flight.clears);
+    if (keep && (changed || outdated(answer.value))) {
       counters_.add(Counter::not_stored_superseded);
     } else if (keep) {
       const PutOutcome published = publish(flight.key, answer.value, type, terms, answer.cost, stamp, &flight);
       if (outcome != nullptr) *outcome = published;
+      if (flight.old.found) counters_.add(Counter::refreshed);
     }
   } catch (...) {
     trouble = std::current_exception();
@@ -541,6 +650,38 @@ void Core::fail(Flight& flight, std::exception_ptr reason) noexcept {
   counters_.add(Counter::computation_failed);
   flight.take_lease().release();
   flights_.end(flight, {{}, nullptr, std::move(reason)});
+}
+
+Answer Core::fail_over(Flight& flight, const std::exception_ptr& reason) noexcept {
+  Old old = std::move(flight.old);
+  // Its windows began with its end; what it was fresh for is over by now, perhaps.
+  const bool in_time =
+      old.answer && use_of(old.fresh_ms, clock_.now_ms(), {INT64_MAX, 0, old.windows.on_error_ms}) != Use::others;
+  const bool unchanged = !store::Store::overtaken(old.stamp, stamp_of(flight.key)) &&
+                         (!store_ || store_->clears() == flight.clears) && flight.unless_overtaken([] {});
+  const bool taken = in_time && unchanged && !outdated(old.answer.value);
+  fail(flight, reason);
+  if (!taken) return {};
+  counters_.add(Counter::answered_on_error);
+  tell(Counter::answered_on_error, flight.key, "its older value is the answer", reason);
+  return std::move(old.answer);
+}
+
+void Core::tell(Counter counted, const Key& key, const char* consequence, const std::exception_ptr& reason) noexcept {
+  if (!on_event_) return;
+  try {
+    std::string text = "computing " + key.short_text() + " failed; " + consequence;
+    try {
+      std::rethrow_exception(reason);
+    } catch (const std::exception& thrown) {
+      text += std::string(": ") + thrown.what();
+    } catch (...) {
+      text += ": not a std::exception";
+    }
+    on_event_({counted, text});
+  } catch (const std::bad_alloc&) {
+    counters_.add(Counter::fault_other);
+  }
 }
 
 bool Core::remove(const Key& key) {

@@ -24,6 +24,7 @@
 
 #include "base/clock.hpp"
 #include "cache/flight.hpp"
+#include "cache/freshness.hpp"
 #include "cache/stamped.hpp"
 #include "cache/write_back.hpp"
 #include "memory/memory.hpp"
@@ -38,7 +39,9 @@ namespace larder::detail {
 // What an entry's options come to, parsed.
 struct Terms {
   std::chrono::nanoseconds ttl;
+  std::chrono::nanoseconds grace;  // it is stale for so long after that
   double jitter;
+  bool ahead;  // whether it is asked for ahead of its end
   std::optional<std::chrono::nanoseconds> cost;
   std::vector<store::TagId> tags;
   std::optional<Compression> compression;
@@ -71,11 +74,13 @@ class Core {
     Answer answer;
     std::shared_ptr<Flight> flight;
   };
-  Claim claim(const Key& key, const Type& type);
+  Claim claim(const Key& key, const Type& type, const Windows& windows);
   // `outcome`: what publishing it came to, for who wants to know.
   Answer fulfil(Flight& flight, const Value& value, const Type& type, const EntryOptions& options,
                 PutOutcome* outcome = nullptr);
   void fail(Flight& flight, std::exception_ptr reason) noexcept;
+  // The same; returns the older value that the flight was to replace, if its leader takes that instead.
+  Answer fail_over(Flight& flight, const std::exception_ptr& reason) noexcept;
 
   // --- values in parts ---
 
@@ -124,39 +129,54 @@ class Core {
   // Goes on without the store.
   void degrade(Counter reason, const Error& why);
 
-  // Asks memory alone; what it finds is fresh, of whatever type.
-  memory::Lookup find_in_memory(const Key& key, std::uint64_t stamp, Counter& miss);
-  // The same for one type. Without an answer, `miss` says why, if memory knows more than that the key is absent.
-  Answer search_memory(const Key& key, const Type& type, std::uint64_t stamp, Counter& miss);
+  // Asks memory alone; what it finds is kept, of whatever type, and fresh until `fresh_ms`, if that is said.
+  memory::Lookup find_in_memory(const Key& key, std::uint64_t stamp, Counter& miss, std::int64_t& fresh_ms);
+  // The same for one type and for what is fresh. Without an answer, `miss` says why, if memory knows more than that the
+  // key is absent, and `old`, which may be null, what else there is for its windows.
+  Answer search_memory(const Key& key, const Type& type, std::uint64_t stamp, Counter& miss, Old* old);
   // Asks the queue and the store, and promotes what it finds. `since_ns`: when the lookup began, on the coarse clock.
-  // Without an answer, `miss` says why, if the store knows more than that the key is absent.
-  Answer search_below(const Key& key, const Type& type, std::uint64_t stamp, std::int64_t since_ns, Counter& miss);
+  // Without an answer, `miss` and `old` as above, if the store knows more than that the key is absent.
+  Answer search_below(const Key& key, const Type& type, std::uint64_t stamp, std::int64_t since_ns, Counter& miss,
+                      Old* old);
+  // The answer, if it is one without windows; else it is in `old`.
+  Answer judged(Answer&& answer, std::int64_t fresh_ms, std::uint64_t stamp, Counter& miss, Old* old);
+  // What a caller takes whose computation another caller has led, and that has failed.
+  Answer search_on_error(const Key& key, const Type& type, const Windows& windows);
   Answer promote(const Key& key, const Type& type, std::uint64_t stamp, std::int64_t since_ns, store::Found&& found);
-  // Leads the flight until it has an answer or has to compute. `miss`: why memory had none.
-  Answer lead(Flight& flight, const Type& type, Counter miss);
+  // Leads the flight until it has an answer or has to compute. `miss`: why memory had none. With an answer, `old` says
+  // whether it is that one: then another process computes it anew.
+  Answer lead(Flight& flight, const Type& type, Counter miss, Old& old);
   // To be held while waiting for another computation of the key. Throws Error(cycle) if that computation,
   // in whatever process, waits for one that this thread leads.
   // `mine`: the flight of that key which this thread leads itself, if it does.
   store::WaitNotice announce_wait(const Key& key, const Flight* mine);
   void count_answer(const Answer& answer);
+  void count_answer(const Answer& answer, const Old& old);
 
   // Whether what waits in the queue is still an answer. If not, `miss` says why.
   [[nodiscard]] bool usable(const Pending& pending, Counter& miss) const;
+  // Whether what is kept until later is fresh for who asks without windows. If not, `miss` says so.
+  [[nodiscard]] bool fresh(std::int64_t fresh_ms, Counter& miss) const {
+    if (over(fresh_ms)) miss = Counter::miss_expired;
+    return !over(fresh_ms);
+  }
   // Whether that time has come. Reads the clock only if there is one.
   [[nodiscard]] bool over(std::int64_t expires_ms) const {
     return expires_ms != memory::k_no_expiry && expires_ms <= clock_.now_ms();
   }
   // Whether a tag of the value was invalidated since its computation began.
   [[nodiscard]] bool outdated(const Value& value) const {
-    return tagged_.load(std::memory_order_relaxed) && has_old_stamps(value);
+    return stamped_.load(std::memory_order_relaxed) && has_old_stamps(value);
   }
   [[nodiscard]] bool has_old_stamps(const Value& value) const;
-  // The value as an entry with these tags is kept.
-  Value with_tags(Value value, store::Stamps stamps);
+  // The value as an entry with these tags, and fresh until then, is kept.
+  Value with_stamps(Value value, store::Stamps stamps, std::int64_t fresh_ms = store::k_no_expiry);
   [[nodiscard]] store::TagTable tags() const noexcept {
     return store_ ? store_->tags() : store::TagTable(local_tags_->generations, local_tags_->clock);
   }
 
+  // Says why a computation failed, and what came of it.
+  void tell(Counter counted, const Key& key, const char* consequence, const std::exception_ptr& reason) noexcept;
   // Counts the flight's computation, which ends now; says how long it took.
   std::chrono::nanoseconds count_computation(const Flight& flight);
   std::optional<Readable> encoded(const Value& value, const Type& type, std::uint64_t cost_ns);
@@ -166,14 +186,14 @@ class Core {
                      std::chrono::nanoseconds cost, std::uint64_t stamp, Flight* flight) noexcept;
   // Takes the key out of every tier.
   void forget(const Key& key);
-  PutOutcome::Store to_store(Pending pending);
+  PutOutcome::Store to_store(Pending pending, WriteMode write);
   // What a put that was written through came to, once it is synced.
   PutOutcome::Store outcome_of(store::Put put);
   // Whether the options let the value be kept; counts it if not.
   bool admitted(const Value& value, const Type& type, const EntryOptions& options, const Terms& terms);
   // What the store keeps of a value of which these are the terms, made now.
-  [[nodiscard]] store::Meta meta_of(const Key& key, const Type& type, const Terms& terms,
-                                    std::chrono::nanoseconds cost, store::Stamps stamps);
+  [[nodiscard]] store::Meta meta_of(const Key& key, const Type& type, const Terms& terms, std::chrono::nanoseconds cost,
+                                    store::Stamps stamps);
   // The key's TTL, with some of it taken off.
   [[nodiscard]] std::chrono::nanoseconds jittered(const Key& key, const Terms& terms) noexcept;
   void count_memory();
@@ -184,8 +204,8 @@ class Core {
   const Compression compression_;
   const std::function<void(const Event&)> on_event_;
   const base::Clock clock_;
-  std::atomic<std::uint64_t> random_;      // another number each time it is used
-  std::optional<Error> degraded_;  // why the store is not used; constant after open
+  std::atomic<std::uint64_t> random_;  // another number each time it is used
+  std::optional<Error> degraded_;      // why the store is not used; constant after open
 
   // Without a store, what it has: the generations of tags.
   struct LocalTags {
@@ -193,7 +213,7 @@ class Core {
     store::TagTable::Counter clock{1};
   };
   std::unique_ptr<LocalTags> local_tags_;  // there exactly if store_ is not
-  std::atomic<bool> tagged_ = false;       // whether there ever was a value with tags: hits then look for stamps
+  std::atomic<bool> stamped_ = false;      // whether there ever was a value that carries something: hits then look
 
   std::unique_ptr<memory::MemoryTier> memory_;  // null: no memory tier
   std::uint64_t memory_limit_ = 0;

@@ -26,6 +26,7 @@
 
 #include <larder/cache.hpp>
 
+#include "cache/freshness.hpp"
 #include "store/store.hpp"
 
 namespace larder::detail {
@@ -52,7 +53,9 @@ class Flight {
   const Key key;
   const ThreadNumber leader;
 
-  // The leader's alone: when the computation began, by the clock and by the moments of tags, and how often the store
+  // The leader's alone: what it is to replace, if anything.
+  Old old;
+  // And when the computation began, by the clock and by the moments of tags, and how often the store
   // had been cleared before.
   std::int64_t started_ns = 0;
   std::uint64_t begun = 0;

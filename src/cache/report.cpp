@@ -8,8 +8,9 @@ namespace larder::detail {
 
 namespace {
 
+// `fresh_ms`: k_no_expiry where it is fresh for as long as it is kept.
 EntryInfo info_of(const Key& key, Tier tier, const std::string& type, std::uint64_t bytes, std::uint64_t cost_ns,
-                  std::int64_t created_ms, std::int64_t expires_ms) {
+                  std::int64_t created_ms, std::int64_t expires_ms, std::int64_t fresh_ms) {
   using std::chrono::milliseconds;
   using std::chrono::system_clock;
   EntryInfo info{key,
@@ -20,24 +21,31 @@ EntryInfo info_of(const Key& key, Tier tier, const std::string& type, std::uint6
                  std::chrono::nanoseconds(cost_ns),
                  system_clock::time_point(milliseconds(created_ms)),
                  std::nullopt};
-  if (expires_ms != memory::k_no_expiry) info.expires = system_clock::time_point(milliseconds(expires_ms));
+  const std::int64_t fresh_until = std::min(fresh_ms, expires_ms);
+  if (fresh_until != memory::k_no_expiry) info.expires = system_clock::time_point(milliseconds(fresh_until));
+  if (fresh_until != expires_ms) info.stale_until = system_clock::time_point(milliseconds(expires_ms));
   return info;
 }
 
+std::int64_t fresh_until(const memory::Entry& entry) {
+  const StampedOwner* const carried = stamped_owner(entry.value);
+  return carried == nullptr ? entry.expires_ms : std::min(carried->fresh_ms, entry.expires_ms);
+}
+
 EntryInfo info_of(const Key& key, const memory::Entry& entry) {
-  return info_of(key, Tier::memory, entry.type->name(), entry.weight, entry.cost_ns, entry.created_ms,
-                 entry.expires_ms);
+  return info_of(key, Tier::memory, entry.type->name(), entry.weight, entry.cost_ns, entry.created_ms, entry.expires_ms,
+                 fresh_until(entry));
 }
 
 EntryInfo info_of(const Pending& pending) {
   return info_of(pending.key, Tier::memory, pending.type->name(), pending.weight, pending.meta.cost_ns,
-                 pending.meta.created_ms, pending.meta.expires_ms);
+                 pending.meta.created_ms, pending.meta.expires_ms, pending.meta.fresh_ms);
 }
 
 EntryInfo info_of(const store::Listed& listed) {
   const bool compressed = listed.meta.raw_bytes != 0;
   EntryInfo info = info_of(listed.key, Tier::store, listed.meta.type, compressed ? listed.meta.raw_bytes : listed.bytes,
-                           listed.meta.cost_ns, listed.meta.created_ms, listed.meta.expires_ms);
+                           listed.meta.cost_ns, listed.meta.created_ms, listed.meta.expires_ms, listed.meta.fresh_ms);
   if (compressed) info.compressed_bytes = listed.bytes;
   return info;
 }
@@ -58,15 +66,17 @@ std::optional<EntryInfo> Core::entry(const Key& key) {
   const std::int64_t now_ms = clock_.now_ms();
   if (memory_) {
     const std::optional<memory::Entry> found = memory_->find(key, stamp, now_ms);
-    if (found && !outdated(found->value)) return info_of(key, *found);
+    if (found && !outdated(found->value)) {
+      return now_ms < fresh_until(*found) ? std::optional(info_of(key, *found)) : std::nullopt;
+    }
   }
   if (!store_) return std::nullopt;
   if (const auto pending = write_back_->find(key, stamp)) {
-    if (now_ms >= pending->meta.expires_ms || outdated(pending->value)) return std::nullopt;
+    if (now_ms >= pending->meta.fresh_until() || outdated(pending->value)) return std::nullopt;
     return info_of(*pending);
   }
   const std::optional<store::Listed> listed = store_->find(key);
-  return listed ? std::optional(info_of(*listed)) : std::nullopt;
+  return listed && now_ms < listed->meta.fresh_until() ? std::optional(info_of(*listed)) : std::nullopt;
 }
 
 std::vector<EntryInfo> Core::entries() {

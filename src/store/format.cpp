@@ -25,7 +25,8 @@ constexpr std::uint64_t k_index_part_max = 16;
 
 // Cost and creation time; of a frame, what is in it.
 constexpr std::uint64_t fixed_body_bytes(std::uint8_t flags) noexcept {
-  return (flags & k_flag_framed) != 0 ? 24 : 16;
+  const auto has = [flags](std::uint8_t flag) { return (flags & flag) != 0 ? 1 : 0; };
+  return 16U + 8U * has(k_flag_framed) + 8U * has(k_flag_graced);
 }
 
 template <class T>
@@ -149,7 +150,8 @@ Extent extent_of(std::uint64_t offset, std::uint64_t key_bytes, std::uint64_t ty
 std::uint8_t flags_of(const RecordParts& parts) noexcept {
   const unsigned framed = parts.raw_bytes != 0 ? k_flag_framed : 0;
   const unsigned trails = parts.table == TablePlace::trails ? k_flag_table_trails : 0;
-  return static_cast<std::uint8_t>(framed | trails);
+  const unsigned graced = parts.fresh_ms < parts.expires_ms ? k_flag_graced : 0;
+  return static_cast<std::uint8_t>(framed | trails | graced);
 }
 
 std::vector<std::uint64_t> make_chunk_table(std::span<const Digest> chunks, std::uint64_t seed, std::uint64_t offset) {
@@ -187,6 +189,7 @@ std::vector<std::byte> encode_head(const RecordParts& parts, std::uint64_t seed,
   append(&parts.cost_ns, sizeof parts.cost_ns);
   append(&parts.created_ms, sizeof parts.created_ms);
   if ((flags & k_flag_framed) != 0) append(&parts.raw_bytes, sizeof parts.raw_bytes);
+  if ((flags & k_flag_graced) != 0) append(&parts.fresh_ms, sizeof parts.fresh_ms);
   append(parts.key.data(), parts.key.size());
   append(parts.type.data(), parts.type.size());
   if (!parts.tags.empty()) append(&parts.begun, sizeof parts.begun);
@@ -217,8 +220,8 @@ std::optional<RecordView> read_record(Bytes segment, std::uint64_t seed, std::ui
   RecordView record;
   RecordHeader& header = record.header;
   header = load<RecordHeader>(segment, offset);
-  if (header.magic != k_record_magic || (header.flags & ~(k_flag_framed | k_flag_table_trails)) != 0)
-    return std::nullopt;
+  constexpr std::uint8_t k_known = k_flag_framed | k_flag_table_trails | k_flag_graced;
+  if (header.magic != k_record_magic || (header.flags & ~k_known) != 0) return std::nullopt;
   if (header.kind != Kind::value && header.kind != Kind::footer) return std::nullopt;
   if (header.key_bytes > k_key_bytes_max || (header.key_bytes == 0) != (header.kind == Kind::footer)) {
     return std::nullopt;
@@ -244,6 +247,9 @@ std::optional<RecordView> read_record(Bytes segment, std::uint64_t seed, std::ui
   const bool framed = (header.flags & k_flag_framed) != 0;
   if (framed) record.raw_bytes = load<std::uint64_t>(segment, body + 16);
   if (framed && record.raw_bytes == 0) return std::nullopt;
+  const bool graced = (header.flags & k_flag_graced) != 0;
+  if (graced) record.fresh_ms = load<std::int64_t>(segment, body + (framed ? 24 : 16));
+  if (graced && record.fresh_ms >= header.expires_ms) return std::nullopt;
   const std::uint64_t key = body + fixed_body_bytes(header.flags);
   record.key = segment.subspan(key, header.key_bytes);
   const Bytes type = segment.subspan(key + header.key_bytes, header.type_bytes);

@@ -68,6 +68,7 @@ enum class Kind : std::uint8_t { value = 1, footer = 3 };
 // Bits of RecordHeader::flags.
 inline constexpr std::uint8_t k_flag_framed = 1;        // its value is a compressed frame
 inline constexpr std::uint8_t k_flag_table_trails = 2;  // the chunk table stands behind the value
+inline constexpr std::uint8_t k_flag_graced = 4;        // it is stale for a while before it expires
 
 struct RecordHeader {
   std::uint32_t magic;
@@ -118,6 +119,7 @@ struct RecordParts {
   Digest fingerprint;
   std::uint64_t sequence = 0;
   std::int64_t expires_ms = INT64_MAX;
+  std::int64_t fresh_ms = INT64_MAX;  // as in Meta; kept only if that is earlier than it expires
   std::uint64_t cost_ns = 0;
   std::int64_t created_ms = 0;
   std::uint64_t raw_bytes = 0;  // as in Meta; kept only of frames
@@ -155,7 +157,8 @@ struct RecordView {
   std::uint64_t end = 0;
   std::uint64_t cost_ns = 0;
   std::int64_t created_ms = 0;
-  std::uint64_t raw_bytes = 0;  // as in Meta
+  std::uint64_t raw_bytes = 0;        // as in Meta
+  std::int64_t fresh_ms = INT64_MAX;  // as in Meta
   Bytes key;
   std::string_view type;
   Bytes stamps;  // see stamps_of()

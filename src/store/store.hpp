@@ -20,6 +20,7 @@
 // none of its parent's leases and pins.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <filesystem>
@@ -68,6 +69,11 @@ struct Meta {
   std::int64_t expires_ms = k_no_expiry;
   Stamps stamps = {};           // at most k_tags_max tags
   std::uint64_t raw_bytes = 0;  // not 0: the bytes that are kept are a frame of a value of so many
+  // When it becomes stale, if that is before it expires. Then it is answered to who asks for stale values.
+  std::int64_t fresh_ms = k_no_expiry;
+
+  // Until when it is fresh.
+  [[nodiscard]] std::int64_t fresh_until() const noexcept { return std::min(fresh_ms, expires_ms); }
 };
 
 struct Found {

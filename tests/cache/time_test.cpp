@@ -4,9 +4,12 @@
 #include <atomic>
 #include <chrono>
 #include <cmath>
+#include <functional>
 #include <set>
 #include <stdexcept>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include <larder/larder.hpp>
 
@@ -26,6 +29,18 @@ class TimeTest : public ::testing::TestWithParam<std::uint64_t> {
     options.memory = GetParam();
     options.clock = [this] { return now_ms_.load(); };
     return Cache::open(options).value();
+  }
+  // What get_or_compute() answers with these options, if computing gives `value`. What is on its way to the store, from
+  // where nobody computes it anew, arrives there.
+  static int ask(Cache& cache, const EntryOptions& options, int value) {
+    const auto compute = [&] { return value; };
+    const int answer = *cache.get_or_compute("k", compute, options);
+    cache.flush();
+    return answer;
+  }
+  static int ask_in_vain(Cache& cache, const EntryOptions& options) {
+    return *cache.get_or_compute(
+        "k", []() -> int { throw std::runtime_error("in vain"); }, options);
   }
   void pass(std::chrono::milliseconds time) { now_ms_ += time.count(); }
   [[nodiscard]] std::chrono::system_clock::time_point now() const {
@@ -91,6 +106,194 @@ TEST_P(TimeTest, JitterThatIsNoPartIsRefusedBeforeTheWorkIsDone) {
     const auto compute = []() -> std::string { throw std::logic_error("computed"); };
     EXPECT_THROW((void)cache.get_or_compute("k", compute, {.ttl = 1s, .jitter = jitter}), Error);
   }
+}
+
+const EntryOptions k_plain = {.ttl = 10s};
+const EntryOptions k_ahead = {.ttl = 10s, .refresh_ahead = 4s};
+const EntryOptions k_stale = {.ttl = 10s, .stale_while_revalidate = 5s};
+const EntryOptions k_on_error = {.ttl = 10s, .stale_if_error = 5s};
+
+TEST_P(TimeTest, AStaleValueIsNoHitForWhoAsksWithoutAWindow) {
+  Cache cache = open();
+  cache.put("k", 1, k_stale);
+  EXPECT_EQ(cache.entry("k")->expires, now() + 10s);
+  EXPECT_EQ(cache.entry("k")->stale_until, now() + 15s);
+  for (const bool written : {false, true}) {
+    if (written) cache.flush();
+    pass(written ? 0s : 10s);
+    EXPECT_FALSE(cache.get<int>("k"));
+    EXPECT_FALSE(cache.contains("k"));
+    EXPECT_FALSE(cache.entry("k"));
+    EXPECT_FALSE(cache.reader("k"));
+    EXPECT_FALSE(cache.claim<int>("k").ready());
+  }
+  ASSERT_EQ(cache.entries().size(), 1U) << "it is listed for as long as it is kept";
+  EXPECT_EQ(cache.entries()[0].expires, now());
+  EXPECT_EQ(cache.stats()[Counter::miss_expired], 6U);
+  EXPECT_EQ(ask(cache, k_plain, 2), 2);
+  EXPECT_EQ(*cache.get<int>("k").value(), 2);
+}
+
+TEST_P(TimeTest, WhatIsDueIsComputedByOneWhileAllOthersAreAnsweredWithTheOlderValue) {
+  for (const EntryOptions& options : {k_ahead, k_stale}) {
+    Cache cache = open({.write = WriteMode::through});
+    Cache other = open();  // as another process sees it
+    cache.remove("k");
+    EXPECT_EQ(ask(cache, options, 1), 1);
+    EXPECT_EQ(ask(other, options, -1), 1);
+    pass(5999ms);
+    EXPECT_EQ(ask(cache, options, -1), 1) << "not due";
+    const bool ahead = options.refresh_ahead.nanoseconds().value() != 0ns;
+    pass(ahead ? 1ms : 4001ms);
+    const auto compute = [&] {
+      std::thread([&] { EXPECT_EQ(ask(cache, options, -1), 1) << "in the same process"; }).join();
+      std::thread([&] { EXPECT_EQ(ask(other, options, -1), 1) << "in another process"; }).join();
+      EXPECT_EQ(ask(cache, options, -1), 1) << "in the computation itself";
+      return 2;
+    };
+    EXPECT_EQ(*cache.get_or_compute("k", compute, options), 2);
+    EXPECT_EQ(*cache.get<int>("k").value(), 2);
+    EXPECT_EQ(*other.get<int>("k").value(), 2) << "nobody is answered with the older value from now on";
+    EXPECT_EQ(ask(other, options, -1), 2);
+    EXPECT_EQ(cache.stats()[Counter::refreshed], 1U);
+    EXPECT_EQ(cache.stats()[Counter::computation], 2U);
+    EXPECT_EQ(other.stats()[Counter::computation], 0U);
+  }
+}
+
+TEST_P(TimeTest, StaleHitsAreCountedAmongTheHits) {
+  Cache cache = open();
+  ask(cache, k_stale, 1);
+  pass(12s);
+  (void)cache.get_or_compute(
+      "k", [&] { return std::thread([&] { ask(cache, k_stale, -1); }).join(), 2; }, k_stale);
+  EXPECT_EQ(cache.stats().hits(), 1U);
+  EXPECT_EQ(cache.stats()[Counter::stale_hit], 1U);
+  EXPECT_EQ(cache.stats()[Counter::miss_expired], 1U);
+}
+
+TEST_P(TimeTest, AValueThatWasPutWithoutWindowsIsRefreshedAheadAllTheSame) {
+  Cache cache = open();
+  cache.put("k", 1, k_plain);
+  cache.flush();
+  pass(7s);
+  EXPECT_EQ(ask(cache, k_plain, -1), 1);
+  EXPECT_EQ(ask(cache, k_ahead, 2), 2);
+  EXPECT_EQ(ask(cache, k_ahead, -1), 2);
+}
+
+TEST_P(TimeTest, WhenItsWindowIsOverAStaleValueIsComputedAnewForEverybody) {
+  Cache cache = open();
+  ask(cache, {.ttl = 10s, .stale_while_revalidate = 1h}, 1);
+  pass(15s);
+  EXPECT_EQ(ask(cache, k_stale, 2), 2) << "the window is that of who asks";
+  pass(15s);
+  EXPECT_EQ(ask(cache, {.ttl = 10s, .stale_while_revalidate = 1h}, 3), 3) << "it was kept for five seconds";
+  EXPECT_EQ(cache.stats()[Counter::stale_hit], 0U);
+}
+
+TEST_P(TimeTest, IfComputingItAnewFailsTheStaleValueIsTheAnswer) {
+  std::vector<std::string> told;
+  Cache cache = open({.on_event = [&](const Event& event) {
+    EXPECT_EQ(event.reason, Counter::answered_on_error);
+    told.push_back(event.text);
+  }});
+  ask(cache, k_on_error, 1);
+  pass(14'999ms);
+  EXPECT_EQ(ask_in_vain(cache, k_on_error), 1);
+  EXPECT_EQ(ask_in_vain(cache, k_on_error), 1) << "each caller tries";
+  EXPECT_EQ(cache.stats()[Counter::answered_on_error], 2U);
+  EXPECT_EQ(cache.stats()[Counter::computation_failed], 2U);
+  ASSERT_EQ(told.size(), 2U);
+  EXPECT_NE(told[0].find("in vain"), std::string::npos) << told[0];
+  EXPECT_THROW(ask_in_vain(cache, k_stale), std::runtime_error) << "who does not take it gets the exception";
+  pass(1ms);
+  EXPECT_THROW(ask_in_vain(cache, k_on_error), std::runtime_error);
+  EXPECT_EQ(ask(cache, k_on_error, 2), 2) << "exceptions are not cached";
+}
+
+TEST_P(TimeTest, AFreshValueIsTheAnswerIfRefreshingItAheadFails) {
+  Cache cache = open();
+  ask(cache, k_ahead, 1);
+  pass(9s);
+  EXPECT_EQ(ask_in_vain(cache, k_ahead), 1);
+  const auto late = [&]() -> int {
+    pass(1s);
+    throw std::runtime_error("late");
+  };
+  EXPECT_THROW((void)cache.get_or_compute("k", late, k_ahead), std::runtime_error) << "it is not fresh any more";
+}
+
+TEST_P(TimeTest, WhoWaitsForAComputationThatFailsTakesTheStaleValueToo) {
+  Cache cache = open();
+  ask(cache, k_on_error, 1);
+  pass(12s);
+  std::thread waiter;
+  const auto compute = [&]() -> int {
+    waiter = std::thread([&] { EXPECT_EQ(ask_in_vain(cache, k_on_error), 1); });
+    std::this_thread::sleep_for(20ms);
+    throw std::runtime_error("in vain");
+  };
+  EXPECT_EQ(*cache.get_or_compute("k", compute, k_on_error), 1);
+  waiter.join();
+}
+
+TEST_P(TimeTest, NoStaleValueIsAnsweredAfterItsRemovalOverwriteOrInvalidation) {
+  Cache cache = open();
+  Cache other = open();
+  EntryOptions options = {.ttl = 10s, .stale_while_revalidate = 1h, .stale_if_error = 1h, .tags = {"t"}};
+  const std::vector<std::function<void(Cache&)>> ends = {
+      [](Cache& by) { by.remove("k"); },
+      [](Cache& by) { by.invalidate("t"); },
+      [](Cache& by) { by.clear(); },
+  };
+  for (Cache* const by : {&cache, &other}) {
+    for (const auto& end : ends) {
+      ask(cache, options, 1);
+      cache.flush();
+      pass(12s);
+      end(*by);
+      EXPECT_THROW(ask_in_vain(cache, options), std::runtime_error);
+      EXPECT_EQ(ask(cache, options, 2), 2);
+      cache.flush();
+      pass(12s);
+      const auto ended_meanwhile = [&]() -> int {
+        end(*by);
+        throw std::runtime_error("in vain");
+      };
+      EXPECT_THROW((void)cache.get_or_compute("k", ended_meanwhile, options), std::runtime_error);
+      cache.clear();
+    }
+    ask(cache, options, 1);
+    cache.flush();
+    pass(12s);
+    const auto overwritten_meanwhile = [&] { return by->put("k", 3, options), 2; };
+    EXPECT_EQ(*cache.get_or_compute("k", overwritten_meanwhile, options), 2);
+    by->flush();
+    EXPECT_EQ(*cache.get<int>("k").value(), 3) << "what was put meanwhile stands";
+    EXPECT_EQ(*other.get<int>("k").value(), 3);
+    cache.clear();
+  }
+}
+
+TEST_P(TimeTest, WhatIsRefreshedButNotKeptLeavesTheOlderValueWhereItIs) {
+  Cache cache = open();
+  ask(cache, k_ahead, 1);
+  pass(7s);
+  EntryOptions never_kept = k_ahead;
+  never_kept.store_if = StoreIf([](const int&) { return false; });
+  EXPECT_EQ(ask(cache, never_kept, 2), 2);
+  EXPECT_EQ(*cache.get<int>("k").value(), 1);
+}
+
+TEST_P(TimeTest, AStaleValueOutlivesItsProcess) {
+  {
+    Cache gone = open();
+    ask(gone, k_on_error, 1);
+  }
+  Cache cache = open();
+  pass(12s);
+  EXPECT_EQ(ask_in_vain(cache, k_on_error), 1);
 }
 
 INSTANTIATE_TEST_SUITE_P(Tiers, TimeTest, ::testing::Values(0, 1 << 20),

@@ -18,7 +18,7 @@ Uuid some_uuid() {
 
 // A segment with the record of the format page's example: the value "hello" under Key{"k"}, without tags.
 std::string example_segment(const Stamps& stamps = {}, std::uint64_t raw_bytes = 0,
-                            TablePlace table = TablePlace::leads) {
+                            TablePlace table = TablePlace::leads, std::int64_t fresh_ms = INT64_MAX) {
   const Key key{"k"};
   const std::string_view value = "hello";
   const Bytes bytes = std::as_bytes(std::span(value));
@@ -29,6 +29,7 @@ std::string example_segment(const Stamps& stamps = {}, std::uint64_t raw_bytes =
   parts.sequence = std::uint64_t{1} << 40;
   parts.cost_ns = 1'500'000'000;
   parts.created_ms = 1'700'000'000'000;
+  parts.fresh_ms = fresh_ms;
   parts.key = key.canonical();
   parts.type = "text";
   parts.begun = stamps.begun;
@@ -146,6 +147,21 @@ TEST(Format, WhatIsInTheFrameOfARecordReadsBackAsItWasWritten) {
       EXPECT_TRUE(valid_value(*record, record->value));
     }
   }
+}
+
+TEST(Format, UntilWhenARecordIsFreshReadsBackAsItWasWrittenAndIsBeforeItExpires) {
+  for (const std::uint64_t raw_bytes : {std::uint64_t{0}, std::uint64_t{77}}) {
+    const std::string graced = example_segment({1, {2}}, raw_bytes, TablePlace::leads, 1'700'000'000'500);
+    const std::optional<RecordView> record = read(graced);
+    ASSERT_TRUE(record);
+    EXPECT_EQ(record->header.flags, raw_bytes == 0 ? 4 : 5);
+    EXPECT_EQ(record->fresh_ms, 1'700'000'000'500);
+    EXPECT_EQ(record->raw_bytes, raw_bytes);
+    EXPECT_TRUE(record->is_for(Key{"k"}));
+    EXPECT_EQ(stamps_of(*record).tags, std::vector<TagId>{2});
+    EXPECT_EQ(Process::text(record->value), "hello");
+  }
+  EXPECT_EQ(read(example_segment())->fresh_ms, INT64_MAX);
 }
 
 template <class T>

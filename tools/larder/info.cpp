@@ -33,6 +33,7 @@ int run(const Globals& globals, const InfoOptions& options) {
   line("cost", format_duration(entry.cost));
   line("created", fmt::format("{} ({})", timestamp(entry.created), ago(entry.created)));
   line("expires", entry.expires ? timestamp(*entry.expires) : "never");
+  if (entry.stale_until) line("stale until", timestamp(*entry.stale_until));
   print(text);
   return 0;
 }

@@ -165,7 +165,8 @@ nlohmann::json entry_json(const EntryInfo& entry) {
           {"compressed_bytes", entry.compressed_bytes ? nlohmann::json(*entry.compressed_bytes) : nlohmann::json()},
           {"cost_ns", entry.cost.count()},
           {"created", timestamp(entry.created)},
-          {"expires", entry.expires ? nlohmann::json(timestamp(*entry.expires)) : nlohmann::json()}};
+          {"expires", entry.expires ? nlohmann::json(timestamp(*entry.expires)) : nlohmann::json()},
+          {"stale_until", entry.stale_until ? nlohmann::json(timestamp(*entry.stale_until)) : nlohmann::json()}};
 }
 
 Progress::Progress(const Globals& globals, bool lines)

@@ -83,6 +83,11 @@ std::string text(const Stats& stats, const std::string& directory, std::uint64_t
   line("Lookups", fmt::format("{}: {} hits ({:.1f} %), {} misses, {} waited for another's computation", stats.lookups(),
                               stats.hits(), 100 * stats.hit_ratio(), stats.misses(), stats[Counter::coalesced]));
   line("Hits", fmt::format("memory {} · store {}", stats[Counter::memory_hit], stats[Counter::store_hit]));
+  if (stats[Counter::stale_hit] + stats[Counter::answered_on_error] + stats[Counter::refreshed] > 0) {
+    line("Stale", fmt::format("answered {}, {} of failed computations; computed anew {}",
+                              stats[Counter::stale_hit] + stats[Counter::answered_on_error],
+                              stats[Counter::answered_on_error], stats[Counter::refreshed]));
+  }
   line("Misses",
        fmt::format("absent {} · expired {} · invalidated {} · damaged {} · degraded {}", stats[Counter::miss_absent],
                    stats[Counter::miss_expired], stats[Counter::miss_invalidated], stats[Counter::miss_damaged],
