@@ -104,6 +104,15 @@ inline void check(const EntryOptions& options) {
 struct Claimed {
   std::optional<Answer> answer;
   std::optional<Obligation> obligation;
+  bool due = false;  // the answer is to be computed anew by the cache: it wants the computation
+};
+
+// A computation that the cache may make when the caller has gone on.
+struct Later {
+  std::function<Value()> compute;
+  const Type* type = nullptr;  // that is asked for
+  const Type* held = nullptr;  // of what is computed
+  EntryOptions options;
 };
 
 // What is cached as a T that is a view (a span): the owner, and the view of it.
@@ -203,6 +212,29 @@ using Stored = std::conditional_t<std::is_void_v<T>, std::remove_cvref_t<std::in
 
 }  // namespace detail
 
+// A function that owns all that it uses. Where a value is due (EntryOptions::refresh_ahead, stale_while_revalidate),
+// nobody waits for it: the cache computes it anew on a thread of its own, and the caller is answered with the older
+// value like all others. Where there is none, the caller computes as always.
+//   cache.get_or_compute(key, larder::detached([url] { return download(url); }), {.ttl = "1h", .refresh_ahead = "5m"});
+// A cache that closes waits for the function that runs, and gives up those that wait to.
+template <class F>
+struct Detached {
+  F function;
+  decltype(auto) operator()() { return std::invoke(function); }
+  decltype(auto) operator()() const requires std::invocable<const F&> { return std::invoke(function); }
+};
+template <class F>
+[[nodiscard]] Detached<std::decay_t<F>> detached(F&& function) {
+  return {std::forward<F>(function)};
+}
+
+namespace detail {
+template <class F>
+inline constexpr bool k_detached = false;
+template <class F>
+inline constexpr bool k_detached<Detached<F>> = true;
+}  // namespace detail
+
 // Either the value of a key, or the obligation to produce it: the primitive beneath get_or_compute,
 // for producers that stream or live in coroutines. While an obligation is open, others who ask for the
 // key wait; destroying the Claim abandons it and hands over to exactly one of them.
@@ -300,7 +332,15 @@ class LARDER_API Cache {
     if constexpr (Storable<S>) {
       using R = std::invoke_result_t<F>;
       detail::check(options);
-      detail::Claimed claimed = claim_erased(key, detail::k_type<S>, &options);
+      constexpr bool later = detail::k_detached<std::remove_cvref_t<F>>;
+      detail::Claimed claimed = claim_erased(key, detail::k_type<S>, &options, later);
+      if constexpr (later) {
+        if (claimed.due) {
+          auto owned = std::make_shared<std::remove_cvref_t<F>>(std::forward<F>(compute));
+          refresh_erased(key, {[owned] { return detail::hold<S>((*owned)()); }, &detail::k_type<S>,
+                               &detail::type_held<S, R>(), options});
+        }
+      }
       if (claimed.answer) return detail::to_ref<S>(*std::move(claimed.answer));
       detail::Obligation& obligation = *claimed.obligation;
       try {
@@ -317,7 +357,7 @@ class LARDER_API Cache {
   // The value of `key`, or the obligation to produce it; waits while another caller produces it.
   template <Storable T>
   [[nodiscard]] Claim<T> claim(const Key& key) {
-    return Claim<T>(claim_erased(key, detail::k_type<T>, nullptr));
+    return Claim<T>(claim_erased(key, detail::k_type<T>, nullptr, false));
   }
 
   // A writer of the key's value, for large ones: it takes them piece by piece. Throws Error for options that cannot be
@@ -368,8 +408,9 @@ class LARDER_API Cache {
   detail::Answer get_erased(const Key& key, const detail::Type& type);
   PutOutcome put_erased(const Key& key, const detail::Value& value, const detail::Type& type,
                         const EntryOptions& options);
-  // `options`: with what windows, if any.
-  detail::Claimed claim_erased(const Key& key, const detail::Type& type, const EntryOptions* options);
+  // `options`: with what windows, if any. `later`: whether what is due may be computed later.
+  detail::Claimed claim_erased(const Key& key, const detail::Type& type, const EntryOptions* options, bool later);
+  void refresh_erased(const Key& key, detail::Later computation);
 
   std::shared_ptr<detail::Engine> engine_;
 };

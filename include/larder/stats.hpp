@@ -63,8 +63,9 @@ enum class Counter : std::uint8_t {
   stale_hit = 43,               // of the hits, those with a stale value: stale_while_revalidate
   answered_on_error = 44,       // a computation failed, and the old value was the answer: stale_if_error, refresh_ahead
   refreshed = 45,               // of the computations, those that took the place of a value that was still kept
+  refresh_dropped = 46,         // what was due was not computed anew in the background: too much waits for that already
 };
-inline constexpr std::size_t k_counters = 46;
+inline constexpr std::size_t k_counters = 47;
 
 // "memory_hit"; never empty.
 LARDER_API std::string_view counter_name(Counter counter);

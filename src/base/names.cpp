@@ -5,7 +5,7 @@
 namespace larder {
 
 std::string_view counter_name(Counter counter) {
-  static_assert(k_counters == 46, "name the new counter here");
+  static_assert(k_counters == 47, "name the new counter here");
   switch (counter) {
     case Counter::memory_hit:
       return "memory_hit";
@@ -99,6 +99,8 @@ std::string_view counter_name(Counter counter) {
       return "answered_on_error";
     case Counter::refreshed:
       return "refreshed";
+    case Counter::refresh_dropped:
+      return "refresh_dropped";
   }
   return "unknown";
 }

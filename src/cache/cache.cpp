@@ -80,16 +80,21 @@ PutOutcome Cache::put_erased(const Key& key, const detail::Value& value, const d
   return engine_->core().put(key, value, type, options);
 }
 
-detail::Claimed Cache::claim_erased(const Key& key, const detail::Type& type, const EntryOptions* options) {
+detail::Claimed Cache::claim_erased(const Key& key, const detail::Type& type, const EntryOptions* options, bool later) {
   const detail::Windows windows = options == nullptr ? detail::Windows() : detail::windows_of(*options);
-  detail::Core::Claim claim = engine_->core().claim(key, type, windows);
+  detail::Core::Claim claim = engine_->core().claim(key, type, windows, later);
   detail::Claimed claimed;
   if (claim.answer) {
     claimed.answer = std::move(claim.answer);
+    claimed.due = claim.due;
   } else {
     claimed.obligation.emplace(engine_, std::move(claim.flight));
   }
   return claimed;
+}
+
+void Cache::refresh_erased(const Key& key, detail::Later computation) {
+  engine_->core().refresh_later(key, std::move(computation));
 }
 
 bool Cache::contains(const Key& key) {

@@ -341,7 +341,7 @@ std::optional<Core::Readable> Core::read(const Key& key) {
   return found;
 }
 
-Core::Claim Core::claim(const Key& key, const Type& type, const Windows& windows) {
+Core::Claim Core::claim(const Key& key, const Type& type, const Windows& windows, bool later) {
   Claim claim;
   Counter miss = Counter::miss_absent;
   while (true) {
@@ -350,6 +350,12 @@ Core::Claim Core::claim(const Key& key, const Type& type, const Windows& windows
     claim.answer = search_memory(key, type, stamp, miss, &old);
     if (claim.answer) {
       count_answer(claim.answer);
+      return claim;
+    }
+    if (later && old.use == Use::due) {
+      claim.answer = old.answer;
+      claim.due = refresher_.lacks(key);
+      count_answer(claim.answer, old);
       return claim;
     }
     const std::uint64_t asked = tags().moment();
@@ -390,11 +396,12 @@ Core::Claim Core::claim(const Key& key, const Type& type, const Windows& windows
     }
     Flight& flight = *joined.flight;
     try {
-      claim.answer = lead(flight, type, miss, old);
+      claim.answer = lead(flight, type, miss, old, later);
       if (claim.answer) {
         // Those who wait do not take an older value, or they would not wait.
         flights_.end(flight, old.found ? Flight::Landing() : Flight::Landing{claim.answer, &type, nullptr});
         count_answer(claim.answer, old);
+        claim.due = later && old.use == Use::due && refresher_.lacks(key);
         return claim;
       }
     } catch (...) {
@@ -402,8 +409,34 @@ Core::Claim Core::claim(const Key& key, const Type& type, const Windows& windows
       flights_.end(flight, {});
       throw;
     }
+    counters_.add(miss);
     claim.flight = std::move(joined.flight);
     return claim;
+  }
+}
+
+void Core::refresh_later(const Key& key, Later computation) {
+  if (!refresher_.push(key, std::move(computation))) counters_.add(Counter::refresh_dropped);
+}
+
+void Core::refresh(const Key& key, const Later& computation) noexcept {
+  std::shared_ptr<Flight> flight;
+  try {
+    const FlightTable::Joined joined = flights_.join(key);
+    if (!joined.leads) return;
+    flight = joined.flight;
+    Old old{windows_of(computation.options)};
+    Counter miss = Counter::miss_absent;
+    if (lead(*flight, *computation.type, miss, old, false) || flight->old.use != Use::due) {
+      flight->take_lease().release();
+      flights_.end(*flight, {});
+      return;
+    }
+    fulfil(*flight, computation.compute(), *computation.held, computation.options);
+  } catch (...) {
+    const std::exception_ptr reason = std::current_exception();
+    if (flight != nullptr && flight->running()) fail(*flight, reason);
+    tell(Counter::computation_failed, key, "its older value is kept", reason);
   }
 }
 
@@ -428,7 +461,7 @@ store::WaitNotice Core::announce_wait(const Key& key, const Flight* mine) {
   return notice;
 }
 
-Answer Core::lead(Flight& flight, const Type& type, Counter miss, Old& old) {
+Answer Core::lead(Flight& flight, const Type& type, Counter& miss, Old& old, bool later) {
   const Key& key = flight.key;
   const std::int64_t start_ns = base::coarse_monotonic_ns();
   // The flight before this one may have landed between the look into memory and the join.
@@ -436,6 +469,7 @@ Answer Core::lead(Flight& flight, const Type& type, Counter miss, Old& old) {
   const std::uint64_t stamp = stamp_of(key);
   Answer answer = search_memory(key, type, stamp, miss, &old);
   if (!answer && !old.found) answer = search_below(key, type, stamp, start_ns, miss, &old);
+  if (later && old.use == Use::due) return old.answer;
   if (!answer && store_) {
     // Another process may have published between that look and the lease: look once more.
     std::optional<store::Lease> lease = store_->try_lease(key);
@@ -455,7 +489,6 @@ Answer Core::lead(Flight& flight, const Type& type, Counter miss, Old& old) {
     if (!answer && lease) flight.hold(*std::move(lease));
   }
   if (answer) return answer;
-  counters_.add(miss);
   flight.started_ns = base::monotonic_ns();
   flight.begun = tags().moment();
   if (store_) flight.clears = store_->clears();

@@ -25,6 +25,7 @@
 #include "base/clock.hpp"
 #include "cache/flight.hpp"
 #include "cache/freshness.hpp"
+#include "cache/refresher.hpp"
 #include "cache/stamped.hpp"
 #include "cache/write_back.hpp"
 #include "memory/memory.hpp"
@@ -62,8 +63,10 @@ class Core {
   Core(const Core&) = delete;
   Core& operator=(const Core&) = delete;
 
-  // Whether this is the thread that writes back: it can neither wait for itself nor destroy the core.
-  [[nodiscard]] bool on_writing_thread() const noexcept { return write_back_ && write_back_->on_own_thread(); }
+  // Whether this is a thread of the core's own: it can neither wait for itself nor destroy the core.
+  [[nodiscard]] bool on_own_thread() const noexcept {
+    return refresher_.on_own_thread() || (write_back_ && write_back_->on_own_thread());
+  }
 
   Answer get(const Key& key, const Type& type);
   // `begun`: when the value was begun to be computed, if that was before this call.
@@ -73,8 +76,11 @@ class Core {
   struct Claim {
     Answer answer;
     std::shared_ptr<Flight> flight;
+    bool due = false;  // refresh_later() is to compute it anew
   };
-  Claim claim(const Key& key, const Type& type, const Windows& windows);
+  // `later`: whether what is due is not the caller's to compute.
+  Claim claim(const Key& key, const Type& type, const Windows& windows, bool later);
+  void refresh_later(const Key& key, Later computation);
   // `outcome`: what publishing it came to, for who wants to know.
   Answer fulfil(Flight& flight, const Value& value, const Type& type, const EntryOptions& options,
                 PutOutcome* outcome = nullptr);
@@ -143,9 +149,11 @@ class Core {
   // What a caller takes whose computation another caller has led, and that has failed.
   Answer search_on_error(const Key& key, const Type& type, const Windows& windows);
   Answer promote(const Key& key, const Type& type, std::uint64_t stamp, std::int64_t since_ns, store::Found&& found);
-  // Leads the flight until it has an answer or has to compute. `miss`: why memory had none. With an answer, `old` says
-  // whether it is that one: then another process computes it anew.
-  Answer lead(Flight& flight, const Type& type, Counter miss, Old& old);
+  // Leads the flight until it has an answer or has to compute. Without one, `miss` says why;
+  // with one, `old` whether it is that one: then another process computes it anew, or it is to be done `later`.
+  Answer lead(Flight& flight, const Type& type, Counter& miss, Old& old, bool later);
+  // Computes what is due anew, unless somebody else does or has done so, or it is gone.
+  void refresh(const Key& key, const Later& computation) noexcept;
   // To be held while waiting for another computation of the key. Throws Error(cycle) if that computation,
   // in whatever process, waits for one that this thread leads.
   // `mine`: the flight of that key which this thread leads itself, if it does.
@@ -220,6 +228,7 @@ class Core {
   std::unique_ptr<store::Store> store_;    // null: memory only, or degraded
   std::unique_ptr<WriteBack> write_back_;  // there exactly if store_ is
   FlightTable flights_;
+  Refresher refresher_{[this](const Key& key, const Later& computation) { refresh(key, computation); }};
 
   std::mutex counted_mutex_;
   memory::Usage counted_;  // guarded by counted_mutex_: what of memory's usage is in counters_ already

@@ -8,8 +8,9 @@ Engine::~Engine() {
   // A core that was inherited through fork() is left alone: its thread and its locks are the parent's.
   Core* core = core_.load(std::memory_order_acquire);
   if (core->generation != os::fork_generation()) return;
-  if (core->on_writing_thread()) {
-    // A value that is destroyed there, or on_event, held the last handle: that thread cannot wait for its own end.
+  if (core->on_own_thread()) {
+    // A value or a computation that is destroyed there, or on_event, held the last handle: that thread cannot wait for
+    // its own end.
     std::thread([core] { delete core; }).detach();
   } else {
     delete core;

@@ -129,6 +129,7 @@ void Core::degrade(Counter reason, const Error& why) {
 }
 
 Core::~Core() {
+  refresher_.end();     // what it computes goes the usual way
   write_back_.reset();  // writes what still waits
   if (store_) {
     count_memory();
