@@ -54,17 +54,50 @@ struct PutOutcome {
   Store in_store = Store::none;
 };
 
+// What a lookup found: the value, or nothing. Nothing is a miss, or that it is known that there is no answer.
+template <class T>
+class Lookup : public std::optional<Ref<T>> {
+ public:
+  using std::optional<Ref<T>>::optional;
+  [[nodiscard]] static Lookup negative() {
+    Lookup lookup;
+    lookup.negative_ = true;
+    return lookup;
+  }
+
+  // True of a negative hit: computing it brought no answer, and its negative TTL is not over.
+  [[nodiscard]] bool is_negative() const noexcept { return negative_; }
+
+ private:
+  bool negative_ = false;
+};
+
 namespace detail {
 
 class Engine;
 class Flight;
 
-// An answer with its type erased; without a value, that there is none.
+// What is kept in the place of an answer where there is none.
+struct NoAnswer {};
+
+}  // namespace detail
+
+template <>
+struct Codec<detail::NoAnswer> {
+  static std::string type_name() { return "no answer"; }
+  static void encode(const detail::NoAnswer&, Encoder&) {}
+  static detail::NoAnswer decode(Decoder&) { return {}; }
+};
+
+namespace detail {
+
+// An answer with its type erased; without a value, that nothing was found.
 struct Answer {
   Value value;
   Tier source = Tier::computed;
   std::chrono::nanoseconds cost{0};
   std::chrono::nanoseconds saved{0};
+  bool negative = false;  // the value is a NoAnswer
 
   explicit operator bool() const noexcept { return value != nullptr; }
 };
@@ -96,9 +129,16 @@ class LARDER_API Obligation {
 LARDER_API void check_text(const EntryOptions& options);
 inline void check(const EntryOptions& options) {
   const bool parsed = options.ttl.is_parsed() && options.refresh_ahead.is_parsed() &&
-                      options.stale_while_revalidate.is_parsed() && options.stale_if_error.is_parsed();
+                      options.stale_while_revalidate.is_parsed() && options.stale_if_error.is_parsed() &&
+                      options.negative_ttl.is_parsed();
   if (!parsed || options.jitter != 0 || options.cost || !options.tags.empty()) check_text(options);
 }
+
+// What a caller takes instead of a value, or of an obligation.
+struct Takes {
+  bool later = false;     // that what is due is computed later
+  bool negative = false;  // that there is no answer
+};
 
 // One of the two.
 struct Claimed {
@@ -107,11 +147,17 @@ struct Claimed {
   bool due = false;  // the answer is to be computed anew by the cache: it wants the computation
 };
 
+// What a computation has brought.
+struct Computed {
+  Value value;
+  const Type* type = nullptr;
+};
+
 // A computation that the cache may make when the caller has gone on.
 struct Later {
-  std::function<Value()> compute;
+  std::function<Computed()> compute;
   const Type* type = nullptr;  // that is asked for
-  const Type* held = nullptr;  // of what is computed
+  bool negative = false;       // whether there may be no answer
   EntryOptions options;
 };
 
@@ -178,6 +224,23 @@ constexpr const Type& type_held() {
   }
 }
 
+// Whether a function that returns an R computes a T, or that there is none.
+template <class T, class R>
+inline constexpr bool k_maybe = false;
+template <class T, class U>
+inline constexpr bool k_maybe<T, std::optional<U>> = !std::is_void_v<T> && !std::is_convertible_v<std::optional<U>, T>;
+
+// What a function computed whose result is cached as a T.
+template <class T, class R>
+Computed computed(R&& result) {
+  if constexpr (k_maybe<T, std::remove_cvref_t<R>>) {
+    if (!result) return {std::make_shared<const NoAnswer>(), &k_type<NoAnswer>};
+    return computed<T>(*std::forward<R>(result));
+  } else {
+    return {hold<T>(std::forward<R>(result)), &type_held<T, R>()};
+  }
+}
+
 // Bytes that come in pieces, as a T.
 template <ByteSequence T>
 inline constexpr Form k_bytes_form = {&type_held<T, std::vector<std::byte>>(), k_bytes_front,
@@ -192,6 +255,16 @@ constexpr Form encoded_form(std::uint64_t front_bytes) {
 template <class T>
 Ref<T> to_ref(Answer&& answer) {
   return Ref<T>(std::static_pointer_cast<const T>(std::move(answer.value)), answer.source, answer.cost, answer.saved);
+}
+
+// What get_or_compute returns.
+template <class T, bool maybe>
+auto to_result(Answer&& answer) {
+  if constexpr (!maybe) {
+    return to_ref<T>(std::move(answer));
+  } else {
+    return answer.negative ? std::nullopt : std::optional(to_ref<T>(std::move(answer)));
+  }
 }
 
 // Says what is wrong with a type that cannot be cached.
@@ -298,12 +371,14 @@ class LARDER_API Cache {
   // without it, and stats().degraded says why.
   [[nodiscard]] static Result<Cache> open(const Options& options = {});
 
-  // The fresh value of `key` from the fastest tier that has one, or nothing. Never computes, never
-  // waits for a computation. Throws Error(type_mismatch) if the entry is of another type.
+  // The fresh value of `key` from the fastest tier that has one, or nothing; Lookup::is_negative() then tells a known
+  // lack of an answer from a miss. Never computes, never waits for a computation. Throws Error(type_mismatch) if the
+  // entry is of another type.
   template <Storable T>
-  [[nodiscard]] std::optional<Ref<T>> get(const Key& key) {
+  [[nodiscard]] Lookup<T> get(const Key& key) {
     detail::Answer answer = get_erased(key, detail::k_type<T>);
     if (!answer) return std::nullopt;
+    if (answer.negative) return Lookup<T>::negative();
     return detail::to_ref<T>(std::move(answer));
   }
 
@@ -324,6 +399,9 @@ class LARDER_API Cache {
   // Throws Error(cycle) if `compute` asks, directly or through others, for its own key.
   //   get_or_compute(key, f)                           caches what f returns
   //   get_or_compute<std::span<const float>>(key, f)   f returns std::vector<float>; readers get views
+  //   get_or_compute<Model>(key, f)                    f returns std::optional<Model>: returns
+  //   std::optional<Ref<Model>>;
+  //                                                    that there is none is kept for EntryOptions::negative_ttl
   template <class T = void, std::invocable F>
   auto get_or_compute(const Key& key, F&& compute, const EntryOptions& options = {}) {
     using S = detail::Stored<T, F>;
@@ -333,23 +411,24 @@ class LARDER_API Cache {
       using R = std::invoke_result_t<F>;
       detail::check(options);
       constexpr bool later = detail::k_detached<std::remove_cvref_t<F>>;
-      detail::Claimed claimed = claim_erased(key, detail::k_type<S>, &options, later);
+      constexpr bool maybe = detail::k_maybe<T, std::remove_cvref_t<R>>;
+      detail::Claimed claimed = claim_erased(key, detail::k_type<S>, &options, {.later = later, .negative = maybe});
       if constexpr (later) {
         if (claimed.due) {
           auto owned = std::make_shared<std::remove_cvref_t<F>>(std::forward<F>(compute));
-          refresh_erased(key, {[owned] { return detail::hold<S>((*owned)()); }, &detail::k_type<S>,
-                               &detail::type_held<S, R>(), options});
+          refresh_erased(key,
+                         {[owned] { return detail::computed<S>((*owned)()); }, &detail::k_type<S>, maybe, options});
         }
       }
-      if (claimed.answer) return detail::to_ref<S>(*std::move(claimed.answer));
+      if (claimed.answer) return detail::to_result<S, maybe>(*std::move(claimed.answer));
       detail::Obligation& obligation = *claimed.obligation;
       try {
-        detail::Value value = detail::hold<S>(std::forward<F>(compute)());
-        return detail::to_ref<S>(obligation.fulfil(std::move(value), detail::type_held<S, R>(), options));
+        detail::Computed result = detail::computed<S>(std::forward<F>(compute)());
+        return detail::to_result<S, maybe>(obligation.fulfil(std::move(result.value), *result.type, options));
       } catch (...) {
         detail::Answer older = obligation.fail_over(std::current_exception());
         if (!older) throw;
-        return detail::to_ref<S>(std::move(older));
+        return detail::to_result<S, maybe>(std::move(older));
       }
     }
   }
@@ -357,7 +436,7 @@ class LARDER_API Cache {
   // The value of `key`, or the obligation to produce it; waits while another caller produces it.
   template <Storable T>
   [[nodiscard]] Claim<T> claim(const Key& key) {
-    return Claim<T>(claim_erased(key, detail::k_type<T>, nullptr, false));
+    return Claim<T>(claim_erased(key, detail::k_type<T>, nullptr, {}));
   }
 
   // A writer of the key's value, for large ones: it takes them piece by piece. Throws Error for options that cannot be
@@ -408,8 +487,9 @@ class LARDER_API Cache {
   detail::Answer get_erased(const Key& key, const detail::Type& type);
   PutOutcome put_erased(const Key& key, const detail::Value& value, const detail::Type& type,
                         const EntryOptions& options);
-  // `options`: with what windows, if any. `later`: whether what is due may be computed later.
-  detail::Claimed claim_erased(const Key& key, const detail::Type& type, const EntryOptions* options, bool later);
+  // `options`: with what windows, if any.
+  detail::Claimed claim_erased(const Key& key, const detail::Type& type, const EntryOptions* options,
+                               detail::Takes takes);
   void refresh_erased(const Key& key, detail::Later computation);
 
   std::shared_ptr<detail::Engine> engine_;

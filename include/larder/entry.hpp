@@ -75,6 +75,10 @@ struct EntryOptions {
   // with the exception.
   Duration stale_if_error = std::chrono::nanoseconds(0);
 
+  // For how long it is kept that there is no answer, where get_or_compute<T>() is given a function that returns
+  // std::optional<T> and that returns nothing. `0`: not at all.
+  Duration negative_ttl = std::chrono::nanoseconds(0);
+
   // What the value is worth in compute time, instead of the measured time; for `put`, where nothing
   // was measured, the default is zero.
   std::optional<Duration> cost = std::nullopt;
@@ -103,6 +107,7 @@ struct EntryInfo {
   std::optional<std::chrono::system_clock::time_point> expires;  // the end of its TTL; none: never
   // If it has a grace, as stale: until when.
   std::optional<std::chrono::system_clock::time_point> stale_until = std::nullopt;
+  bool no_answer = false;  // what is kept is that there is none: EntryOptions::negative_ttl
 };
 
 }  // namespace larder

@@ -64,8 +64,9 @@ enum class Counter : std::uint8_t {
   answered_on_error = 44,       // a computation failed, and the old value was the answer: stale_if_error, refresh_ahead
   refreshed = 45,               // of the computations, those that took the place of a value that was still kept
   refresh_dropped = 46,         // what was due was not computed anew in the background: too much waits for that already
+  negative_hit = 47,            // of the hits, those that said that there is no answer
 };
-inline constexpr std::size_t k_counters = 47;
+inline constexpr std::size_t k_counters = 48;
 
 // "memory_hit"; never empty.
 LARDER_API std::string_view counter_name(Counter counter);

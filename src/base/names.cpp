@@ -5,7 +5,7 @@
 namespace larder {
 
 std::string_view counter_name(Counter counter) {
-  static_assert(k_counters == 47, "name the new counter here");
+  static_assert(k_counters == 48, "name the new counter here");
   switch (counter) {
     case Counter::memory_hit:
       return "memory_hit";
@@ -101,6 +101,8 @@ std::string_view counter_name(Counter counter) {
       return "refreshed";
     case Counter::refresh_dropped:
       return "refresh_dropped";
+    case Counter::negative_hit:
+      return "negative_hit";
   }
   return "unknown";
 }

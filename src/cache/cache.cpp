@@ -33,8 +33,9 @@ Answer Obligation::fulfil(Value value, const Type& type, const EntryOptions& opt
   Core& core = engine_->core();
   if (generation_ == core.generation) return core.fulfil(*flight, value, type, options);
   // A forked child: the flight is the parent's, the value is good.
-  core.put(flight->key, value, type, options, flight->begun);
-  return {std::move(value), Tier::computed, std::chrono::nanoseconds(0), std::chrono::nanoseconds(0)};
+  const bool negative = *type.id == typeid(NoAnswer);
+  if (!negative) core.put(flight->key, value, type, options, flight->begun);
+  return {std::move(value), Tier::computed, std::chrono::nanoseconds(0), std::chrono::nanoseconds(0), negative};
 }
 
 void Obligation::fail(std::exception_ptr reason) noexcept {
@@ -80,9 +81,11 @@ PutOutcome Cache::put_erased(const Key& key, const detail::Value& value, const d
   return engine_->core().put(key, value, type, options);
 }
 
-detail::Claimed Cache::claim_erased(const Key& key, const detail::Type& type, const EntryOptions* options, bool later) {
-  const detail::Windows windows = options == nullptr ? detail::Windows() : detail::windows_of(*options);
-  detail::Core::Claim claim = engine_->core().claim(key, type, windows, later);
+detail::Claimed Cache::claim_erased(const Key& key, const detail::Type& type, const EntryOptions* options,
+                                    detail::Takes takes) {
+  detail::Windows windows = options == nullptr ? detail::Windows() : detail::windows_of(*options);
+  windows.negative = takes.negative;
+  detail::Core::Claim claim = engine_->core().claim(key, type, windows, takes.later);
   detail::Claimed claimed;
   if (claim.answer) {
     claimed.answer = std::move(claim.answer);

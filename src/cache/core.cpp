@@ -41,6 +41,13 @@ bool is_same(const Type& a, const Type& b) {
   return &a == &b || *a.id == *b.id;
 }
 
+bool is_negative(const Type& type) {
+  return is_same(type, k_type<NoAnswer>);
+}
+
+// What get() takes.
+constexpr Windows k_get = {.negative = true};
+
 // Says why, if the store knows more than that the key is absent.
 void refine(Counter& miss, store::Miss reason) {
   switch (reason) {
@@ -82,7 +89,7 @@ Windows windows_of(const EntryOptions& options) {
     using std::chrono::milliseconds;
     return std::max<std::int64_t>(0, std::chrono::duration_cast<milliseconds>(window.nanoseconds().value()).count());
   };
-  return {ms(options.refresh_ahead), ms(options.stale_while_revalidate), ms(options.stale_if_error)};
+  return {ms(options.refresh_ahead), ms(options.stale_while_revalidate), ms(options.stale_if_error), false};
 }
 
 store::Meta Core::meta_of(const Key& key, const Type& type, const Terms& terms, std::chrono::nanoseconds cost,
@@ -136,6 +143,7 @@ Terms resolve(const EntryOptions& options) {
 [[gnu::always_inline]] inline void Core::count_answer(const Answer& answer) {
   counters_.add(answer.source == Tier::memory ? Counter::memory_hit : Counter::store_hit);
   counters_.add(Counter::saved_ns, nanoseconds_of(answer.saved));
+  if (answer.negative) counters_.add(Counter::negative_hit);
 }
 
 // Of an answer that may be that older value.
@@ -171,10 +179,14 @@ void Core::count_answer(const Answer& answer, const Old& old) {
   std::int64_t fresh_ms = memory::k_no_expiry;
   memory::Lookup lookup = find_in_memory(key, stamp, miss, fresh_ms);
   if (lookup.value == nullptr) return {};
-  if (!is_same(*lookup.type, type)) lookup.value = converted(key, lookup.value, *lookup.type, type, counters_);
+  bool negative = false;
+  if (!is_same(*lookup.type, type)) {
+    negative = is_negative(*lookup.type);
+    if (!negative) lookup.value = converted(key, lookup.value, *lookup.type, type, counters_);
+  }
   const std::chrono::nanoseconds cost(lookup.cost_ns);
-  Answer answer{std::move(lookup.value), Tier::memory, cost, cost};
-  if (fresh_ms == memory::k_no_expiry) {
+  Answer answer{std::move(lookup.value), Tier::memory, cost, cost, negative};
+  if (fresh_ms == memory::k_no_expiry && !negative) {
     if (old == nullptr || old->windows.ahead_ms == 0) return answer;
     // Put or promoted by who did not ask ahead of its end.
     const std::optional<memory::Entry> entry = memory_->find(key, stamp, clock_.now_ms());
@@ -185,12 +197,13 @@ void Core::count_answer(const Answer& answer, const Old& old) {
 
 [[gnu::noinline]] Answer Core::judged(Answer&& answer, std::int64_t fresh_ms, std::uint64_t stamp, Counter& miss,
                                       Old* old) {
-  if (fresh_ms == memory::k_no_expiry) return std::move(answer);
-  const Windows windows = old == nullptr ? Windows() : old->windows;
+  const Windows windows = old == nullptr ? k_get : old->windows;
+  const bool taken = windows.negative || !answer.negative;
+  if (fresh_ms == memory::k_no_expiry && taken) return std::move(answer);
   const std::int64_t now_ms = clock_.now_ms();
-  const Use use = use_of(fresh_ms, now_ms, windows);
+  const Use use = taken ? use_of(fresh_ms, now_ms, windows) : Use::others;
   if (use == Use::answer) return std::move(answer);
-  miss = Counter::miss_expired;
+  if (taken) miss = Counter::miss_expired;
   if (old != nullptr) {
     *old = {windows, true, use, now_ms >= fresh_ms, use == Use::others ? Answer() : std::move(answer), fresh_ms, stamp};
   }
@@ -228,16 +241,21 @@ Answer Core::search_below(const Key& key, const Type& type, std::uint64_t stamp,
   if (const auto pending = write_back_->find(key, stamp)) {
     if (!usable(*pending, miss)) return {};
     const std::chrono::nanoseconds cost(pending->meta.cost_ns);
-    Value value = is_same(*pending->type, type) ? pending->value
-                                                : converted(key, pending->value, *pending->type, type, counters_);
-    return judged({std::move(value), Tier::memory, cost, cost}, pending->meta.fresh_until(), stamp, miss, old);
+    const bool negative = is_negative(*pending->type);
+    Value value = negative || is_same(*pending->type, type)
+                      ? pending->value
+                      : converted(key, pending->value, *pending->type, type, counters_);
+    return judged({std::move(value), Tier::memory, cost, cost, negative}, pending->meta.fresh_until(), stamp, miss,
+                  old);
   }
   store::Lookup lookup = store_->get(key);
   if (lookup.found) {
-    if (lookup.found->meta.type != type.name()) throw_mismatch(key, lookup.found->meta.type, type.name());
+    const bool negative = lookup.found->meta.type == k_type<NoAnswer>.name();
+    const Type& held = negative ? k_type<NoAnswer> : type;
+    if (lookup.found->meta.type != held.name()) throw_mismatch(key, lookup.found->meta.type, type.name());
     const std::int64_t fresh_ms = lookup.found->meta.fresh_until();
     if (lookup.found->meta.fresh_ms != store::k_no_expiry &&
-        use_of(fresh_ms, clock_.now_ms(), old == nullptr ? Windows() : old->windows) == Use::others) {
+        use_of(fresh_ms, clock_.now_ms(), old == nullptr ? k_get : old->windows) == Use::others) {
       return judged({}, fresh_ms, stamp, miss, old);  // not worth decoding
     }
     try {
@@ -250,7 +268,9 @@ Answer Core::search_below(const Key& key, const Type& type, std::uint64_t stamp,
         }
         counters_.add(Counter::decompressed);
       }
-      return judged(promote(key, type, stamp, since_ns, *std::move(lookup.found)), fresh_ms, stamp, miss, old);
+      Answer answer = promote(key, held, stamp, since_ns, *std::move(lookup.found));
+      answer.negative = negative;
+      return judged(std::move(answer), fresh_ms, stamp, miss, old);
     } catch (...) {
       // The bytes are the ones that were stored, so this codec does not read what it once wrote.
       counters_.add(Counter::fault_codec);
@@ -321,17 +341,22 @@ std::optional<Core::Readable> Core::read(const Key& key) {
   std::optional<Readable> found;
   std::int64_t fresh_ms = memory::k_no_expiry;
   if (const memory::Lookup lookup = find_in_memory(key, stamp, miss, fresh_ms); lookup.value != nullptr) {
-    if (fresh(fresh_ms, miss)) found = encoded(lookup.value, *lookup.type, lookup.cost_ns);
+    if (!is_negative(*lookup.type) && fresh(fresh_ms, miss))
+      found = encoded(lookup.value, *lookup.type, lookup.cost_ns);
   } else if (!store_) {
     if (degraded_) miss = Counter::miss_degraded;
   } else if (const auto pending = write_back_->find(key, stamp)) {
-    if (usable(*pending, miss) && fresh(pending->meta.fresh_until(), miss)) {
+    if (usable(*pending, miss) && !is_negative(*pending->type) && fresh(pending->meta.fresh_until(), miss)) {
       found = encoded(pending->value, *pending->type, pending->meta.cost_ns);
     }
   } else if (store::StoredValue::Lookup stored = store::StoredValue::find(*store_, key);
              stored.value && stored.value->range(0, 1)) {
-    if (!fresh(stored.value->meta().fresh_until(), miss)) return counters_.add(miss), std::nullopt;
-    const std::chrono::nanoseconds cost(stored.value->meta().cost_ns);
+    const store::Meta& meta = stored.value->meta();
+    if (meta.type == k_type<NoAnswer>.name() || !fresh(meta.fresh_until(), miss)) {
+      counters_.add(miss);
+      return std::nullopt;
+    }
+    const std::chrono::nanoseconds cost(meta.cost_ns);
     count_answer({nullptr, Tier::store, cost, cost});
     found = Readable{std::move(stored.value), std::nullopt};
   } else {
@@ -383,7 +408,9 @@ Core::Claim Core::claim(const Key& key, const Type& type, const Windows& windows
       const StampedOwner* const carried = stamped_owner(landing.answer.value);
       if (carried != nullptr && !tags().current(carried->stamps, asked)) continue;  // too old for this caller
       claim.answer = landing.answer;
-      if (!is_same(*landing.type, type)) {
+      if (landing.answer.negative) {
+        if (!windows.negative) continue;  // this caller's function brings an answer
+      } else if (!is_same(*landing.type, type)) {
         claim.answer.value = converted(key, landing.answer.value, *landing.type, type, counters_);
         if (!claim.answer) continue;  // of no use to this caller: it computes for itself
       }
@@ -426,13 +453,15 @@ void Core::refresh(const Key& key, const Later& computation) noexcept {
     if (!joined.leads) return;
     flight = joined.flight;
     Old old{windows_of(computation.options)};
+    old.windows.negative = computation.negative;
     Counter miss = Counter::miss_absent;
     if (lead(*flight, *computation.type, miss, old, false) || flight->old.use != Use::due) {
       flight->take_lease().release();
       flights_.end(*flight, {});
       return;
     }
-    fulfil(*flight, computation.compute(), *computation.held, computation.options);
+    const Computed result = computation.compute();
+    fulfil(*flight, result.value, *result.type, computation.options);
   } catch (...) {
     const std::exception_ptr reason = std::current_exception();
     if (flight != nullptr && flight->running()) fail(*flight, reason);
@@ -497,11 +526,12 @@ Answer Core::lead(Flight& flight, const Type& type, Counter& miss, Old& old, boo
 }
 
 bool Core::admitted(const Value& value, const Type& type, const EntryOptions& options, const Terms& terms) {
-  if (options.store_if && options.store_if.type() != *type.id) {
+  const bool asked = options.store_if && !is_negative(type);
+  if (asked && options.store_if.type() != *type.id) {
     throw Error(Errc::type_mismatch, "store_if takes another type than the entry, which is " + type.name(),
                 "let the predicate take the type that is cached, by const reference");
   }
-  if (terms.ttl > std::chrono::nanoseconds(0) && (!options.store_if || options.store_if(value.get()))) return true;
+  if (terms.ttl > std::chrono::nanoseconds(0) && (!asked || options.store_if(value.get()))) return true;
   counters_.add(Counter::not_stored_predicate);
   return false;
 }
@@ -651,10 +681,11 @@ Answer Core::fulfil(Flight& flight, const Value& value, const Type& type, const 
   const std::chrono::nanoseconds took = count_computation(flight);
   // Those who wait receive the value in any case: unusable options, or a store_if that throws, are this
   // caller's trouble.
-  Answer answer{value, Tier::computed, took, std::chrono::nanoseconds(0)};
+  Answer answer{value, Tier::computed, took, std::chrono::nanoseconds(0), is_negative(type)};
   std::exception_ptr trouble;
   try {
     Terms terms = resolve(options);
+    if (answer.negative) terms.ttl = options.negative_ttl.nanoseconds().value();
     answer.value = with_stamps(value, {flight.begun, std::move(terms.tags)});
     answer.cost = terms.cost.value_or(took);
     const bool keep = admitted(value, type, options, terms);

@@ -8,11 +8,12 @@
 
 namespace larder::detail {
 
-// What a caller asks with, in milliseconds.
+// What a caller takes besides a fresh value: its windows are in milliseconds.
 struct Windows {
   std::int64_t ahead_ms = 0;     // EntryOptions::refresh_ahead
   std::int64_t stale_ms = 0;     // EntryOptions::stale_while_revalidate
   std::int64_t on_error_ms = 0;  // EntryOptions::stale_if_error
+  bool negative = false;         // that there is no answer
 };
 // Throws Error(invalid_duration).
 Windows windows_of(const EntryOptions& options);

@@ -23,6 +23,7 @@ EntryInfo info_of(const Key& key, Tier tier, const std::string& type, std::uint6
                  std::nullopt};
   const std::int64_t fresh_until = std::min(fresh_ms, expires_ms);
   if (fresh_until != memory::k_no_expiry) info.expires = system_clock::time_point(milliseconds(fresh_until));
+  info.no_answer = type == k_type<NoAnswer>.name();
   if (fresh_until != expires_ms) info.stale_until = system_clock::time_point(milliseconds(expires_ms));
   return info;
 }

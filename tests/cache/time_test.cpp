@@ -296,6 +296,94 @@ TEST_P(TimeTest, AStaleValueOutlivesItsProcess) {
   EXPECT_EQ(ask_in_vain(cache, k_on_error), 1);
 }
 
+// What get_or_compute() answers of a key that may have no answer; -1: none.
+int look(Cache& cache, const EntryOptions& options, std::optional<int> result) {
+  const std::optional<Ref<int>> found = cache.get_or_compute<int>(
+      "k", [&] { return result; }, options);
+  cache.flush();
+  return found ? **found : -1;
+}
+const EntryOptions k_negative = {.ttl = 10s, .negative_ttl = 2s};
+
+TEST_P(TimeTest, ThatThereIsNoAnswerIsKeptForItsOwnTtl) {
+  Cache cache = open();
+  Cache other = open();
+  EXPECT_EQ(look(cache, k_negative, std::nullopt), -1);
+  for (Cache* const by : {&cache, &other}) {
+    EXPECT_EQ(look(*by, k_negative, 1), -1) << "known";
+    const Lookup<int> found = by->get<int>("k");
+    EXPECT_FALSE(found);
+    EXPECT_TRUE(found.is_negative()) << "which is no miss";
+    EXPECT_FALSE(by->reader("k"));
+    EXPECT_EQ(by->stats().hits(), 2U);
+    EXPECT_EQ(by->stats()[Counter::negative_hit], 2U);
+    ASSERT_TRUE(by->entry("k"));
+    EXPECT_TRUE(by->entry("k")->no_answer);
+    EXPECT_EQ(by->entry("k")->expires, now() + 2s);
+    ASSERT_EQ(by->entries().size(), 1U);
+    EXPECT_TRUE(by->entries()[0].no_answer);
+  }
+  pass(2s);
+  EXPECT_FALSE(cache.get<int>("k").is_negative());
+  EXPECT_EQ(look(other, k_negative, 1), 1);
+  EXPECT_EQ(look(cache, k_negative, std::nullopt), 1) << "an answer is kept for the other TTL";
+  EXPECT_EQ(cache.entry("k")->expires, now() + 10s);
+  EXPECT_FALSE(cache.entry("k")->no_answer);
+}
+
+TEST_P(TimeTest, WithoutANegativeTtlItIsNotKeptThatThereIsNoAnswer) {
+  Cache cache = open();
+  EXPECT_EQ(look(cache, k_plain, std::nullopt), -1);
+  EXPECT_FALSE(cache.contains("k"));
+  EXPECT_EQ(look(cache, k_plain, 1), 1);
+}
+
+TEST_P(TimeTest, WhoseFunctionBringsAnAnswerComputesInThePlaceOfNone) {
+  Cache cache = open();
+  Cache other = open();
+  EXPECT_EQ(look(cache, k_negative, std::nullopt), -1);
+  EXPECT_TRUE(other.get<int>("k").is_negative());
+  EXPECT_EQ(ask(cache, k_plain, 1), 1);
+  EXPECT_EQ(look(cache, k_negative, 2), 1);
+  EXPECT_EQ(look(other, k_negative, 2), 1);
+  cache.remove("k");
+  EXPECT_EQ(look(cache, k_negative, std::nullopt), -1);
+  Claim<int> claim = other.claim<int>("k");
+  ASSERT_FALSE(claim.ready());
+  claim.fulfil(3);
+  EXPECT_EQ(look(cache, k_negative, 2), 3);
+}
+
+TEST_P(TimeTest, AnAnswerIsPutOverNoneAndNoneIsGoneWhenItIsRemoved) {
+  Cache cache = open();
+  EXPECT_EQ(look(cache, k_negative, std::nullopt), -1);
+  cache.put("k", 1);
+  EXPECT_EQ(look(cache, k_negative, 2), 1);
+  cache.remove("k");
+  EXPECT_EQ(look(cache, k_negative, std::nullopt), -1);
+  EXPECT_TRUE(cache.remove("k"));
+  EXPECT_FALSE(cache.get<int>("k").is_negative());
+}
+
+TEST_P(TimeTest, AnOptionalOfWhichNoTypeIsNamedIsAValueLikeAny) {
+  Cache cache = open();
+  const auto nothing = []() -> std::optional<int> { return std::nullopt; };
+  EXPECT_EQ(*cache.get_or_compute("k", nothing, k_negative), std::nullopt);
+  EXPECT_FALSE(cache.entry("k")->no_answer);
+  EXPECT_EQ(cache.entry("k")->expires, now() + 10s);
+}
+
+TEST_P(TimeTest, ThatThereIsNoAnswerHasTheSameWindowsAsAnAnswer) {
+  Cache cache = open();
+  EntryOptions options = k_negative;
+  options.stale_if_error = 5s;
+  EXPECT_EQ(look(cache, options, std::nullopt), -1);
+  pass(3s);
+  const auto fail = []() -> std::optional<int> { throw std::runtime_error("in vain"); };
+  EXPECT_FALSE(cache.get_or_compute<int>("k", fail, options));
+  EXPECT_THROW((void)cache.get_or_compute<int>("k", fail, k_negative), std::runtime_error);
+}
+
 INSTANTIATE_TEST_SUITE_P(Tiers, TimeTest, ::testing::Values(0, 1 << 20),
                          [](const auto& memory) { return memory.param == 0 ? "StoreAlone" : "WithMemory"; });
 

@@ -88,6 +88,10 @@ std::string text(const Stats& stats, const std::string& directory, std::uint64_t
                               stats[Counter::stale_hit] + stats[Counter::answered_on_error],
                               stats[Counter::answered_on_error], stats[Counter::refreshed]));
   }
+  if (stats[Counter::negative_hit] > 0) {
+    line("Negative",
+         fmt::format("{} said that there is no answer", counted(stats[Counter::negative_hit], "hit", "hits")));
+  }
   line("Misses",
        fmt::format("absent {} · expired {} · invalidated {} · damaged {} · degraded {}", stats[Counter::miss_absent],
                    stats[Counter::miss_expired], stats[Counter::miss_invalidated], stats[Counter::miss_damaged],
