@@ -127,11 +127,17 @@ class LARDER_API Obligation {
 
 // Throws Error for options that cannot be used: asked before the work is done, not after.
 LARDER_API void check_text(const EntryOptions& options);
+[[nodiscard]] inline bool is_zero(const Duration& duration) {
+  return duration.is_parsed() && duration.nanoseconds().value() == std::chrono::nanoseconds(0);
+}
+// Whether whoever asks with these options may take something else than a fresh value.
+[[nodiscard]] inline bool has_windows(const EntryOptions& options) {
+  return !is_zero(options.refresh_ahead) || !is_zero(options.stale_while_revalidate) ||
+         !is_zero(options.stale_if_error);
+}
 inline void check(const EntryOptions& options) {
-  const bool parsed = options.ttl.is_parsed() && options.refresh_ahead.is_parsed() &&
-                      options.stale_while_revalidate.is_parsed() && options.stale_if_error.is_parsed() &&
-                      options.negative_ttl.is_parsed();
-  if (!parsed || options.jitter != 0 || options.cost || !options.tags.empty()) check_text(options);
+  const bool plain = options.ttl.is_parsed() && options.negative_ttl.is_parsed() && !has_windows(options);
+  if (!plain || options.jitter != 0 || options.cost || !options.tags.empty()) check_text(options);
 }
 
 // What a caller takes instead of a value, or of an obligation.
@@ -412,7 +418,8 @@ class LARDER_API Cache {
       detail::check(options);
       constexpr bool later = detail::k_detached<std::remove_cvref_t<F>>;
       constexpr bool maybe = detail::k_maybe<T, std::remove_cvref_t<R>>;
-      detail::Claimed claimed = claim_erased(key, detail::k_type<S>, &options, {.later = later, .negative = maybe});
+      detail::Claimed claimed = claim_erased(key, detail::k_type<S>, detail::has_windows(options) ? &options : nullptr,
+                                             {.later = later, .negative = maybe});
       if constexpr (later) {
         if (claimed.due) {
           auto owned = std::make_shared<std::remove_cvref_t<F>>(std::forward<F>(compute));

@@ -175,7 +175,7 @@ void Core::count_answer(const Answer& answer, const Old& old) {
 }
 
 [[gnu::always_inline]] inline Answer Core::search_memory(const Key& key, const Type& type, std::uint64_t stamp,
-                                                         Counter& miss, Old* old) {
+                                                         Counter& miss, const Windows& windows, Old* old) {
   std::int64_t fresh_ms = memory::k_no_expiry;
   memory::Lookup lookup = find_in_memory(key, stamp, miss, fresh_ms);
   if (lookup.value == nullptr) return {};
@@ -187,17 +187,16 @@ void Core::count_answer(const Answer& answer, const Old& old) {
   const std::chrono::nanoseconds cost(lookup.cost_ns);
   Answer answer{std::move(lookup.value), Tier::memory, cost, cost, negative};
   if (fresh_ms == memory::k_no_expiry && !negative) {
-    if (old == nullptr || old->windows.ahead_ms == 0) return answer;
+    if (windows.ahead_ms == 0) return answer;
     // Put or promoted by who did not ask ahead of its end.
     const std::optional<memory::Entry> entry = memory_->find(key, stamp, clock_.now_ms());
     fresh_ms = entry ? entry->expires_ms : memory::k_no_expiry;
   }
-  return judged(std::move(answer), fresh_ms, stamp, miss, old);
+  return judged(std::move(answer), fresh_ms, stamp, miss, windows, old);
 }
 
 [[gnu::noinline]] Answer Core::judged(Answer&& answer, std::int64_t fresh_ms, std::uint64_t stamp, Counter& miss,
-                                      Old* old) {
-  const Windows windows = old == nullptr ? k_get : old->windows;
+                                      const Windows& windows, Old* old) {
   const bool taken = windows.negative || !answer.negative;
   if (fresh_ms == memory::k_no_expiry && taken) return std::move(answer);
   const std::int64_t now_ms = clock_.now_ms();
@@ -233,7 +232,7 @@ bool Core::usable(const Pending& pending, Counter& miss) const {
 }
 
 Answer Core::search_below(const Key& key, const Type& type, std::uint64_t stamp, std::int64_t since_ns, Counter& miss,
-                          Old* old) {
+                          const Windows& windows, Old* old) {
   if (!store_) {
     if (degraded_) miss = Counter::miss_degraded;
     return {};
@@ -246,7 +245,7 @@ Answer Core::search_below(const Key& key, const Type& type, std::uint64_t stamp,
                       ? pending->value
                       : converted(key, pending->value, *pending->type, type, counters_);
     return judged({std::move(value), Tier::memory, cost, cost, negative}, pending->meta.fresh_until(), stamp, miss,
-                  old);
+                  windows, old);
   }
   store::Lookup lookup = store_->get(key);
   if (lookup.found) {
@@ -255,8 +254,8 @@ Answer Core::search_below(const Key& key, const Type& type, std::uint64_t stamp,
     if (lookup.found->meta.type != held.name()) throw_mismatch(key, lookup.found->meta.type, type.name());
     const std::int64_t fresh_ms = lookup.found->meta.fresh_until();
     if (lookup.found->meta.fresh_ms != store::k_no_expiry &&
-        use_of(fresh_ms, clock_.now_ms(), old == nullptr ? k_get : old->windows) == Use::others) {
-      return judged({}, fresh_ms, stamp, miss, old);  // not worth decoding
+        use_of(fresh_ms, clock_.now_ms(), windows) == Use::others) {
+      return judged({}, fresh_ms, stamp, miss, windows, old);  // not worth decoding
     }
     try {
       if (lookup.found->meta.raw_bytes != 0) {
@@ -270,7 +269,7 @@ Answer Core::search_below(const Key& key, const Type& type, std::uint64_t stamp,
       }
       Answer answer = promote(key, held, stamp, since_ns, *std::move(lookup.found));
       answer.negative = negative;
-      return judged(std::move(answer), fresh_ms, stamp, miss, old);
+      return judged(std::move(answer), fresh_ms, stamp, miss, windows, old);
     } catch (...) {
       // The bytes are the ones that were stored, so this codec does not read what it once wrote.
       counters_.add(Counter::fault_codec);
@@ -311,8 +310,8 @@ Answer Core::promote(const Key& key, const Type& type, std::uint64_t stamp, std:
 Answer Core::get(const Key& key, const Type& type) {
   const std::uint64_t stamp = stamp_of(key);
   Counter miss = Counter::miss_absent;
-  Answer answer = search_memory(key, type, stamp, miss, nullptr);
-  if (!answer) answer = search_below(key, type, stamp, base::coarse_monotonic_ns(), miss, nullptr);
+  Answer answer = search_memory(key, type, stamp, miss, k_get, nullptr);
+  if (!answer) answer = search_below(key, type, stamp, base::coarse_monotonic_ns(), miss, k_get, nullptr);
   if (answer) {
     count_answer(answer);
   } else {
@@ -369,10 +368,22 @@ std::optional<Core::Readable> Core::read(const Key& key) {
 Core::Claim Core::claim(const Key& key, const Type& type, const Windows& windows, bool later) {
   Claim claim;
   Counter miss = Counter::miss_absent;
+  // Mostly the fresh value is there.
+  claim.answer = search_memory(key, type, stamp_of(key), miss, windows, nullptr);
+  if (claim.answer) {
+    count_answer(claim.answer);
+    return claim;
+  }
+  return claim_older_or_lead(key, type, windows, later, miss);
+}
+
+Core::Claim Core::claim_older_or_lead(const Key& key, const Type& type, const Windows& windows, bool later,
+                                      Counter miss) {
+  Claim claim;
   while (true) {
     Old old{windows};
     const std::uint64_t stamp = stamp_of(key);
-    claim.answer = search_memory(key, type, stamp, miss, &old);
+    claim.answer = search_memory(key, type, stamp, miss, old.windows, &old);
     if (claim.answer) {
       count_answer(claim.answer);
       return claim;
@@ -389,7 +400,7 @@ Core::Claim Core::claim(const Key& key, const Type& type, const Windows& windows
       // It may take its time: who takes an older value has it at once.
       const bool takes_older = windows.ahead_ms != 0 || windows.stale_ms != 0;
       if (takes_older && !old.found) {
-        claim.answer = search_below(key, type, stamp, base::coarse_monotonic_ns(), miss, &old);
+        claim.answer = search_below(key, type, stamp, base::coarse_monotonic_ns(), miss, old.windows, &old);
       }
       if (old.use == Use::due) claim.answer = old.answer;
       if (claim.answer) {
@@ -474,8 +485,9 @@ Answer Core::search_on_error(const Key& key, const Type& type, const Windows& wi
   Old old{windows};
   Counter miss = Counter::miss_absent;
   const std::uint64_t stamp = stamp_of(key);
-  Answer answer = search_memory(key, type, stamp, miss, &old);
-  if (!answer && !old.found) answer = search_below(key, type, stamp, base::coarse_monotonic_ns(), miss, &old);
+  Answer answer = search_memory(key, type, stamp, miss, old.windows, &old);
+  if (!answer && !old.found)
+    answer = search_below(key, type, stamp, base::coarse_monotonic_ns(), miss, old.windows, &old);
   if (!answer) answer = std::move(old.answer);
   if (answer) counters_.add(Counter::answered_on_error);
   return answer;
@@ -496,8 +508,8 @@ Answer Core::lead(Flight& flight, const Type& type, Counter& miss, Old& old, boo
   // The flight before this one may have landed between the look into memory and the join.
   old = {old.windows};
   const std::uint64_t stamp = stamp_of(key);
-  Answer answer = search_memory(key, type, stamp, miss, &old);
-  if (!answer && !old.found) answer = search_below(key, type, stamp, start_ns, miss, &old);
+  Answer answer = search_memory(key, type, stamp, miss, old.windows, &old);
+  if (!answer && !old.found) answer = search_below(key, type, stamp, start_ns, miss, old.windows, &old);
   if (later && old.use == Use::due) return old.answer;
   if (!answer && store_) {
     // Another process may have published between that look and the lease: look once more.
@@ -511,7 +523,7 @@ Answer Core::lead(Flight& flight, const Type& type, Counter& miss, Old& old, boo
     }
     Old before = std::exchange(old, Old{old.windows});
     const std::uint64_t now = stamp_of(key);
-    answer = search_below(key, type, now, start_ns, miss, &old);
+    answer = search_below(key, type, now, start_ns, miss, old.windows, &old);
     // What only memory has.
     if (!answer && !old.found && !store::Store::overtaken(before.stamp, now)) old = std::move(before);
     if (!answer && waited) counters_.add(Counter::lease_takeover);

@@ -138,14 +138,18 @@ class Core {
   // Asks memory alone; what it finds is kept, of whatever type, and fresh until `fresh_ms`, if that is said.
   memory::Lookup find_in_memory(const Key& key, std::uint64_t stamp, Counter& miss, std::int64_t& fresh_ms);
   // The same for one type and for what is fresh. Without an answer, `miss` says why, if memory knows more than that the
-  // key is absent, and `old`, which may be null, what else there is for its windows.
-  Answer search_memory(const Key& key, const Type& type, std::uint64_t stamp, Counter& miss, Old* old);
+  // key is absent, and `old`, which may be null, what else there is for these windows.
+  Answer search_memory(const Key& key, const Type& type, std::uint64_t stamp, Counter& miss, const Windows& windows,
+                       Old* old);
   // Asks the queue and the store, and promotes what it finds. `since_ns`: when the lookup began, on the coarse clock.
   // Without an answer, `miss` and `old` as above, if the store knows more than that the key is absent.
   Answer search_below(const Key& key, const Type& type, std::uint64_t stamp, std::int64_t since_ns, Counter& miss,
-                      Old* old);
+                      const Windows& windows, Old* old);
   // The answer, if it is one without windows; else it is in `old`.
-  Answer judged(Answer&& answer, std::int64_t fresh_ms, std::uint64_t stamp, Counter& miss, Old* old);
+  Answer judged(Answer&& answer, std::int64_t fresh_ms, std::uint64_t stamp, Counter& miss, const Windows& windows,
+                Old* old);
+  // What claim() does when memory has no fresh value. `miss`: why.
+  Claim claim_older_or_lead(const Key& key, const Type& type, const Windows& windows, bool later, Counter miss);
   // What a caller takes whose computation another caller has led, and that has failed.
   Answer search_on_error(const Key& key, const Type& type, const Windows& windows);
   Answer promote(const Key& key, const Type& type, std::uint64_t stamp, std::int64_t since_ns, store::Found&& found);
