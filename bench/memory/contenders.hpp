@@ -78,7 +78,7 @@ class Tier {
       : tier_(larder::memory::Limits{.bytes = entries * k_weight, .entry_overhead = 0}) {}
 
   [[nodiscard]] std::optional<std::uint64_t> get(const Key& key) {
-    const larder::memory::Lookup lookup = tier_.get(key, 0, [] { return std::int64_t{0}; });
+    const larder::memory::Lookup lookup = tier_.get(key, 0, larder::base::Clock());
     if (lookup.value == nullptr) return std::nullopt;
     return *static_cast<const std::uint64_t*>(lookup.value.get());
   }

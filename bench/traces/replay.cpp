@@ -40,7 +40,7 @@ Ratios replay(const std::vector<TraceRecord>& requests, larder::policy::Make mak
       const double cost = larder::codec::cost_of(request, model);
       sum.bytes += request.size;
       sum.cost += cost;
-      if (tier.get(key, 0, [] { return std::int64_t{0}; }).value != nullptr) {
+      if (tier.get(key, 0, larder::base::Clock()).value != nullptr) {
         ++sum.hits;
         sum.bytes_hit += request.size;
         sum.cost_saved += cost;

@@ -273,6 +273,12 @@ auto to_result(Answer&& answer) {
   }
 }
 
+// Made once: that takes a fifth of the time of a hit.
+inline const EntryOptions& no_options() {
+  static const EntryOptions options;
+  return options;
+}
+
 // Says what is wrong with a type that cannot be cached.
 template <class T>
 consteval bool cacheable() {
@@ -409,7 +415,7 @@ class LARDER_API Cache {
   //   std::optional<Ref<Model>>;
   //                                                    that there is none is kept for EntryOptions::negative_ttl
   template <class T = void, std::invocable F>
-  auto get_or_compute(const Key& key, F&& compute, const EntryOptions& options = {}) {
+  auto get_or_compute(const Key& key, F&& compute, const EntryOptions& options = detail::no_options()) {
     using S = detail::Stored<T, F>;
     static_assert(!std::is_void_v<std::invoke_result_t<F>>, "the computation must return the value");
     static_assert(detail::k_cacheable<S>);

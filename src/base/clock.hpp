@@ -21,9 +21,8 @@ class Clock {
   // An empty function is no replacement.
   explicit Clock(std::function<std::int64_t()> instead = {}) : instead_(std::move(instead)) {}
 
-  [[nodiscard]] bool replaced() const noexcept { return static_cast<bool>(instead_); }
   // As base::wall_ms().
-  [[nodiscard]] std::int64_t now_ms() const { return replaced() ? instead_() : wall_ms(); }
+  [[nodiscard]] std::int64_t now_ms() const { return instead_ ? instead_() : wall_ms(); }
 
  private:
   std::function<std::int64_t()> instead_;

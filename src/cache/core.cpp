@@ -29,14 +29,6 @@ std::uint64_t nanoseconds_of(std::chrono::nanoseconds duration) {
               "ask for the type that was stored, or make the type part of the key");
 }
 
-// The time of a clock that was put in the place of the system's. Read ahead, and not when an entry with an expiry is
-// found: a lock is held then, and memory calls a plain function.
-[[gnu::noinline]] auto time_ahead(const base::Clock& clock) -> std::int64_t (*)() {
-  static thread_local std::int64_t now_ms = 0;
-  now_ms = clock.now_ms();
-  return [] { return now_ms; };
-}
-
 bool is_same(const Type& a, const Type& b) {
   return &a == &b || *a.id == *b.id;
 }
@@ -155,7 +147,7 @@ void Core::count_answer(const Answer& answer, const Old& old) {
 [[gnu::always_inline]] inline memory::Lookup Core::find_in_memory(const Key& key, std::uint64_t stamp, Counter& miss,
                                                                   std::int64_t& fresh_ms) {
   if (!memory_) return {};
-  memory::Lookup lookup = memory_->get(key, stamp, clock_.replaced() ? time_ahead(clock_) : &base::wall_ms);
+  memory::Lookup lookup = memory_->get(key, stamp, clock_);
   if (lookup.value == nullptr) {
     if (lookup.miss == memory::Miss::expired) miss = Counter::miss_expired;
     if (lookup.miss == memory::Miss::stale) counters_.add(Counter::revalidated);

@@ -171,7 +171,7 @@ void MemoryTier::leaves(EntryId id) noexcept {
   ++evicted_;
 }
 
-Lookup MemoryTier::get(const Key& key, std::uint64_t stamp, std::int64_t (*now_ms)()) {
+Lookup MemoryTier::get(const Key& key, std::uint64_t stamp, const base::Clock& clock) {
   Lookup lookup;
   std::int64_t expires_ms = k_no_expiry;
   {
@@ -190,7 +190,7 @@ Lookup MemoryTier::get(const Key& key, std::uint64_t stamp, std::int64_t (*now_m
   }
   std::int64_t now = INT64_MIN;
   if (lookup.value != nullptr) {
-    if (expires_ms == k_no_expiry || (now = now_ms()) < expires_ms) {
+    if (expires_ms == k_no_expiry || (now = clock.now_ms()) < expires_ms) {
       if (policy_->samples(key.fingerprint().low)) tell_hit(key);
       return lookup;
     }

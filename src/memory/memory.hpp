@@ -28,6 +28,7 @@
 #include <larder/codec.hpp>
 #include <larder/key.hpp>
 
+#include "base/clock.hpp"
 #include "memory/readers.hpp"
 #include "memory/record.hpp"
 #include "memory/table.hpp"
@@ -88,9 +89,8 @@ class MemoryTier final : private policy::Entries {
   MemoryTier(const MemoryTier&) = delete;
   MemoryTier& operator=(const MemoryTier&) = delete;
 
-  // `now_ms` is called, outside every lock, only if an entry with an expiry is found: reading the clock costs more than
-  // a hit.
-  [[nodiscard]] Lookup get(const Key& key, std::uint64_t stamp, std::int64_t (*now_ms)());
+  // The clock is read, outside every lock, only if an entry with an expiry is found: that costs more than a hit.
+  [[nodiscard]] Lookup get(const Key& key, std::uint64_t stamp, const base::Clock& clock);
   // What get() would find, whole; counts as no use.
   [[nodiscard]] std::optional<Entry> find(const Key& key, std::uint64_t stamp, std::int64_t now_ms);
 

@@ -10,9 +10,7 @@
 
 namespace larder::memory::test {
 
-inline std::int64_t never_now() {
-  return 0;
-}
+inline const base::Clock never_now([] { return std::int64_t{0}; });
 
 inline Key key_of(std::uint64_t number) {
   return Key{"fit", number};

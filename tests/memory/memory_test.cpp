@@ -208,28 +208,28 @@ TEST(MemoryTier, AnEntryIsAnsweredUpToItsExpiryAndIsGoneFromThenOn) {
   Entry entry = mortal([&] { died = true; });
   entry.expires_ms = 1000;
   tier.put("a", std::move(entry));
-  EXPECT_TRUE(tier.get("a", 0, [] { return std::int64_t{999}; }).value);
+  EXPECT_TRUE(tier.get("a", 0, base::Clock([] { return std::int64_t{999}; })).value);
   EXPECT_TRUE(tier.find("a", 0, 999));
   EXPECT_FALSE(tier.find("a", 0, 1000));
-  const Lookup expired = tier.get("a", 0, [] { return std::int64_t{1000}; });
+  const Lookup expired = tier.get("a", 0, base::Clock([] { return std::int64_t{1000}; }));
   EXPECT_FALSE(expired.value);
   EXPECT_EQ(expired.miss, Miss::expired);
   EXPECT_TRUE(died);
   EXPECT_EQ(tier.usage().expired, 1u);
   EXPECT_EQ(tier.usage().evicted, 0u);
-  EXPECT_EQ(tier.get("a", 0, [] { return std::int64_t{0}; }).miss, Miss::absent);
+  EXPECT_EQ(tier.get("a", 0, base::Clock([] { return std::int64_t{0}; })).miss, Miss::absent);
   tier.check();
 }
 
 TEST(MemoryTier, TheClockIsReadForEntriesWithAnExpiryOnly) {
   MemoryTier tier(k_ample);
   tier.put("a", number(1));
-  EXPECT_TRUE(tier.get("a", 0, []() -> std::int64_t { throw 0; }).value);
-  EXPECT_NO_THROW(static_cast<void>(tier.get("absent", 0, []() -> std::int64_t { throw 0; })));
+  EXPECT_TRUE(tier.get("a", 0, base::Clock([]() -> std::int64_t { throw 0; })).value);
+  EXPECT_NO_THROW(static_cast<void>(tier.get("absent", 0, base::Clock([]() -> std::int64_t { throw 0; }))));
   Entry entry = number(2);
   entry.expires_ms = 1;
   tier.put("b", std::move(entry));
-  EXPECT_ANY_THROW(static_cast<void>(tier.get("b", 0, []() -> std::int64_t { throw 0; })));
+  EXPECT_ANY_THROW(static_cast<void>(tier.get("b", 0, base::Clock([]() -> std::int64_t { throw 0; }))));
 }
 
 TEST(MemoryTier, RemoveTellsWhetherThereWasAnEntry) {
