@@ -15,6 +15,8 @@ target_compile_options(larder_settings INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wnon-virtual-dtor -Wold-style-cast -Woverloaded-virtual
   $<$<BOOL:${LARDER_WERROR}>:-Werror>)
 target_link_libraries(larder_settings INTERFACE Threads::Threads)
+target_compile_definitions(larder_settings INTERFACE
+  $<$<OR:$<CONFIG:Debug>,$<BOOL:${LARDER_SANITIZE}>>:LARDER_CHECK_LOCKS>)  # src/base/mutex.hpp
 if(LARDER_SANITIZE)
   set(larder_sanitize_flags -fsanitize=${LARDER_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
   target_compile_options(larder_settings INTERFACE ${larder_sanitize_flags})

@@ -10,6 +10,8 @@
 #include <thread>
 #include <vector>
 
+#include "base/mutex.hpp"
+
 namespace larder::base {
 
 // Calls work(i) for every i below `count`, on up to `threads` threads, of which the caller's is one; fewer if the
@@ -17,7 +19,7 @@ namespace larder::base {
 template <class Work>
 void parallel_for(std::size_t count, std::size_t threads, const Work& work) {
   std::atomic<std::size_t> next{0};
-  std::mutex mutex;
+  Mutex mutex;
   std::exception_ptr failure;  // guarded by mutex
   const auto run = [&] {
     try {

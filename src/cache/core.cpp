@@ -65,6 +65,7 @@ Value converted(const Key& key, const Value& value, const Type& from, const Type
   if (from.name() != to.name()) throw_mismatch(key, from.name(), to.name());
   try {
     Encoder encoder;
+    base::expect_no_lock("a codec");
     from.encode(value.get(), encoder);
     const base::AlignedBytes bytes = base::aligned_copy(encoder.pieces());
     return to.decode(bytes.bytes, bytes.owner);
@@ -276,6 +277,7 @@ Answer Core::search_below(const Key& key, const Type& type, std::uint64_t stamp,
 Answer Core::promote(const Key& key, const Type& type, std::uint64_t stamp, std::int64_t since_ns,
                      store::Found&& found) {
   const std::uint64_t bytes = found.value.size();
+  base::expect_no_lock("a codec");
   std::weak_ptr<const void> owner;
   if (memory_) owner = found.owner;  // nobody else asks whether the value is a view
   Value value =
@@ -315,6 +317,7 @@ Answer Core::get(const Key& key, const Type& type) {
 std::optional<Core::Readable> Core::encoded(const Value& value, const Type& type, std::uint64_t cost_ns) {
   try {
     Encoder encoder;
+    base::expect_no_lock("a codec");
     type.encode(value.get(), encoder);
     const base::AlignedBytes bytes = base::aligned_copy(encoder.pieces());
     const std::chrono::nanoseconds cost(cost_ns);
@@ -463,6 +466,7 @@ void Core::refresh(const Key& key, const Later& computation) noexcept {
       flights_.end(*flight, {});
       return;
     }
+    base::expect_no_lock("a computation");
     const Computed result = computation.compute();
     fulfil(*flight, result.value, *result.type, computation.options);
   } catch (...) {
@@ -530,6 +534,7 @@ Answer Core::lead(Flight& flight, const Type& type, Counter& miss, Old& old, boo
 }
 
 bool Core::admitted(const Value& value, const Type& type, const EntryOptions& options, const Terms& terms) {
+  base::expect_no_lock("store_if");
   const bool asked = options.store_if && !is_negative(type);
   if (asked && options.store_if.type() != *type.id) {
     throw Error(Errc::type_mismatch, "store_if takes another type than the entry, which is " + type.name(),
@@ -746,6 +751,7 @@ void Core::tell(Counter counted, const Key& key, const char* consequence, const 
     } catch (...) {
       text += ": not a std::exception";
     }
+    base::expect_no_lock("on_event");
     on_event_({counted, text});
   } catch (const std::bad_alloc&) {
     counters_.add(Counter::fault_other);

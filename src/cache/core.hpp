@@ -23,6 +23,7 @@
 #include <larder/cache.hpp>
 
 #include "base/clock.hpp"
+#include "base/mutex.hpp"
 #include "cache/flight.hpp"
 #include "cache/freshness.hpp"
 #include "cache/refresher.hpp"
@@ -234,7 +235,7 @@ class Core {
   FlightTable flights_;
   Refresher refresher_{[this](const Key& key, const Later& computation) { refresh(key, computation); }};
 
-  std::mutex counted_mutex_;
+  base::Mutex counted_mutex_;
   memory::Usage counted_;  // guarded by counted_mutex_: what of memory's usage is in counters_ already
 };
 

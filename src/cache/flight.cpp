@@ -27,7 +27,7 @@ T& of_this_process() {
 
 // Which flight each waiting thread waits for. Process-wide, so that a cycle through two caches is found.
 struct WaitGraph {
-  std::mutex mutex;
+  base::Mutex mutex;
   std::unordered_map<ThreadNumber, const Flight*> waits_for;
 };
 
@@ -109,7 +109,7 @@ namespace {
 
 // The tables of this process that share a store with others.
 struct SharedTables {
-  std::mutex mutex;
+  base::Mutex mutex;
   std::vector<FlightTable*> tables;
 };
 

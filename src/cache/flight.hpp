@@ -15,7 +15,6 @@
 
 #include <array>
 #include <atomic>
-#include <condition_variable>
 #include <cstdint>
 #include <exception>
 #include <memory>
@@ -26,6 +25,7 @@
 
 #include <larder/cache.hpp>
 
+#include "base/mutex.hpp"
 #include "cache/freshness.hpp"
 #include "store/store.hpp"
 
@@ -83,10 +83,10 @@ class Flight {
   friend class FlightTable;
   void overtake();
 
-  std::mutex keeping_;
+  base::Mutex keeping_;
   bool overtaken_ = false;  // guarded by keeping_
-  std::mutex mutex_;
-  std::condition_variable landed_;
+  base::Mutex mutex_;
+  base::ConditionVariable landed_;
   std::atomic<bool> running_ = true;  // falls under mutex_
   Landing landing_;                   // written once under mutex_, before running_ falls
   store::Lease lease_;                // guarded by mutex_
@@ -130,7 +130,7 @@ class FlightTable {
     std::size_t operator()(const Key& key) const noexcept { return key.fingerprint().low; }
   };
   struct alignas(64) Shard {
-    std::mutex mutex;
+    base::Mutex mutex;
     std::unordered_map<Key, std::shared_ptr<Flight>, KeyHash> flights;
   };
   Shard& shard_of(const Key& key) { return shards_[key.fingerprint().high % shards_.size()]; }

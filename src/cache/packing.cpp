@@ -3,11 +3,13 @@
 #include <larder/codecs.hpp>
 
 #include "base/aligned.hpp"
+#include "base/mutex.hpp"
 #include "codec/compressor.hpp"
 
 namespace larder::detail {
 
 Packed::Packed(const Value& value, const Type& type, Compression compression) {
+  base::expect_no_lock("a codec");
   type.encode(value.get(), encoder_);
   if (compression == Compression::none) return;
   const std::vector<Bytes> pieces = encoder_.pieces();

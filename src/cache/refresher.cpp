@@ -48,6 +48,7 @@ void Refresher::run(const std::stop_token& stop) {
     lock.unlock();
     refresh_(item->key, item->computation);
     const Key key = item->key;
+    base::expect_no_lock("the destructor of a computation");
     item.reset();  // may be the last owner of what the computation owned
     lock.lock();
     keys_.erase(key);

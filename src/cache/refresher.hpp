@@ -16,6 +16,8 @@
 
 #include <larder/cache.hpp>
 
+#include "base/mutex.hpp"
+
 namespace larder::detail {
 
 // Thread-safe.
@@ -47,7 +49,7 @@ class Refresher {
 
   const std::function<void(const Key&, const Later&)> refresh_;
 
-  mutable std::mutex mutex_;
+  mutable base::Mutex mutex_;
   std::condition_variable_any pushed_;
   // Guarded by mutex_. A key is in `keys_` until it was computed.
   std::deque<Item> queue_;

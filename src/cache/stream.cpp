@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "base/aligned.hpp"
+#include "base/mutex.hpp"
 #include "cache/reading.hpp"
 #include "cache/writing.hpp"
 
@@ -21,6 +22,7 @@ void Close::operator()(Reading* reading) const noexcept {
 
 Value decode_joined(const Type& type, Bytes front, Bytes rest) {
   base::AlignedBytes joined = base::aligned_copy(std::array{front, rest});
+  base::expect_no_lock("a codec");
   return type.decode(joined.bytes, std::move(joined.owner));
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/aligned.hpp"
+#include "base/mutex.hpp"
 #include "codec/frame.hpp"
 #include "store/stored_value.hpp"
 
@@ -29,7 +30,7 @@ class Unpacked {
   const Bytes whole_;  // the frame; touched only where it was brought in and verified
   const codec::FrameView frame_;
   const base::AlignedBytes value_;  // pages that nothing is decoded into are never touched
-  std::mutex mutex_;
+  base::Mutex mutex_;
   std::vector<bool> decoded_;  // by chunk; guarded by mutex_
 };
 

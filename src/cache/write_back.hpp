@@ -20,6 +20,7 @@
 #include <thread>
 #include <unordered_map>
 
+#include "base/mutex.hpp"
 #include "observe/counters.hpp"
 #include "store/store.hpp"
 
@@ -86,9 +87,9 @@ class WriteBack {
   const std::uint64_t bytes_max_;
   const std::function<void()> tick_;
 
-  mutable std::mutex mutex_;
+  mutable base::Mutex mutex_;
   std::condition_variable_any pushed_;
-  std::condition_variable drained_;
+  base::ConditionVariable drained_;
   // Guarded by mutex_. An item is in `queue_` until it is taken, in `latest_` until it is written,
   // superseded or cancelled; the thread writes only what is still the latest.
   std::deque<std::shared_ptr<Pending>> queue_;

@@ -103,6 +103,7 @@ class MemoryTier::Change {
     } catch (const std::bad_alloc&) {
       // Then it is destroyed here.
     }
+    if (record.value != nullptr) base::expect_no_lock("the destructor of a value");
     std::destroy_at(&record);
   }
 
@@ -110,7 +111,7 @@ class MemoryTier::Change {
   std::vector<detail::Value>* const gone_;
   EntryId left_ = k_none;  // the first of a list
   Table::Old old_;
-  std::unique_lock<std::mutex> order_;
+  std::unique_lock<base::Mutex> order_;
 };
 
 MemoryTier::MemoryTier(Limits limits, policy::Make make)
@@ -301,6 +302,7 @@ void MemoryTier::for_each(const std::function<void(const Key&, const Entry&)>& v
       const std::lock_guard order(order_);
       table.for_each([&](std::uint32_t, const Record& record) { copies.emplace_back(record.key, entry_of(record)); });
     }
+    base::expect_no_lock("a visitor");
     for (const auto& [key, entry] : copies) visit(key, entry);
   }
 }

@@ -29,6 +29,7 @@
 #include <larder/key.hpp>
 
 #include "base/clock.hpp"
+#include "base/mutex.hpp"
 #include "memory/readers.hpp"
 #include "memory/record.hpp"
 #include "memory/table.hpp"
@@ -148,7 +149,7 @@ class MemoryTier final : private policy::Entries {
 
   Limits limits_;  // guarded by the order
   Readers readers_;
-  std::mutex order_;
+  base::Mutex order_;
   // Changed under the order, read without.
   std::vector<Table> tables_;  // a power of two of them, so that one that grows is a short pause
   std::atomic<std::uint64_t> bytes_{0};

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <mutex>
 
+#include "base/mutex.hpp"
 #include "base/thread_number.hpp"
 
 namespace larder::memory {
@@ -28,7 +29,7 @@ class Readers {
   // sight, instead.
   class [[nodiscard]] Section {
    public:
-    Section(Readers& readers, std::mutex& writers) : line_(readers.line()) {
+    Section(Readers& readers, base::Mutex& writers) : line_(readers.line()) {
       if (line_ == nullptr) {
         excluding_ = std::unique_lock(writers);
       } else {
@@ -45,7 +46,7 @@ class Readers {
 
    private:
     Line* const line_;
-    std::unique_lock<std::mutex> excluding_;
+    std::unique_lock<base::Mutex> excluding_;
   };
 
   Readers() = default;

@@ -13,6 +13,8 @@
 
 #include <larder/stats.hpp>
 
+#include "base/mutex.hpp"
+
 namespace larder::observe {
 
 inline constexpr std::size_t k_stripes = 64;
@@ -49,7 +51,7 @@ class Counters {
   };
 
   std::array<Stripe, k_stripes> stripes_;
-  std::mutex sharing_;                              // guards shared_
+  base::Mutex sharing_;                              // guards shared_
   std::array<std::uint64_t, k_counters> shared_{};  // the part of totals() that share() has handed over
 };
 

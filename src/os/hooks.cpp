@@ -1,5 +1,6 @@
 #include <atomic>
 
+#include "base/mutex.hpp"
 #include "os/os.hpp"
 #include "os/refuse.hpp"
 
@@ -14,7 +15,10 @@ void install(Hooks* hooks) noexcept {
 }
 
 void reached(const char* point) noexcept {
-  if (Hooks* hooks = installed_hooks.load(std::memory_order_acquire)) hooks->reached(point);
+  Hooks* hooks = installed_hooks.load(std::memory_order_acquire);
+  if (hooks == nullptr) return;
+  const base::Apart apart;
+  hooks->reached(point);
 }
 
 int refused(Call call, const std::string& path) {

@@ -14,6 +14,7 @@
 #include <set>
 #include <vector>
 
+#include "base/mutex.hpp"
 #include "store/control.hpp"
 #include "store/index.hpp"
 #include "store/large_value.hpp"
@@ -88,7 +89,7 @@ class Appender {
   Index& index_;
   Journal& journal_;
   Trouble& trouble_;
-  std::mutex mutex_;
+  base::Mutex mutex_;
   // The one that was used last is the last. Guarded by mutex_. There is room for k_held_max: no lease is lost to a
   // bad_alloc.
   std::vector<Held> held_;

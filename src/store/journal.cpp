@@ -210,7 +210,7 @@ class Journal::Lock {
 
  private:
   const OwnedLockFile& file_;
-  const std::lock_guard<std::mutex> lock_;
+  const std::lock_guard<base::Mutex> lock_;
   Result<void> result_;
 };
 

@@ -24,6 +24,7 @@
 
 #include <larder/options.hpp>
 
+#include "base/mutex.hpp"
 #include "os/os.hpp"
 #include "store/control.hpp"
 #include "store/locks.hpp"
@@ -151,11 +152,11 @@ class Journal {
   const LeaseFiles& leases_;
   Trouble& trouble_;
   const Durability durability_;
-  std::mutex mutex_;
+  base::Mutex mutex_;
   std::shared_ptr<const os::File> file_;  // guarded by mutex_, as are the next two
   std::uint64_t number_ = 0;              // of file_
   std::uint64_t kept_ = 0;                // entries that the last compaction left
-  std::mutex sync_mutex_;                 // held by the thread that syncs: those who wait mostly need not, afterwards
+  base::Mutex sync_mutex_;                // held by the thread that syncs: those who wait mostly need not, afterwards
 };
 
 }  // namespace larder::store

@@ -5,7 +5,6 @@
 #pragma once
 
 #include <array>
-#include <condition_variable>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -13,6 +12,7 @@
 
 #include <larder/result.hpp>
 
+#include "base/mutex.hpp"
 #include "os/os.hpp"
 #include "store/control.hpp"
 
@@ -53,8 +53,8 @@ class OwnedLockFile {
 // One lease file and the leases to compute that this process holds or waits for in it.
 struct LeaseFile {
   std::unique_ptr<OwnedLockFile> lock;
-  std::mutex mutex;
-  std::condition_variable released;
+  base::Mutex mutex;
+  base::ConditionVariable released;
   std::set<std::uint64_t> held;  // offsets; guarded by mutex
 };
 

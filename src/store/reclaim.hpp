@@ -21,6 +21,7 @@
 #include <set>
 #include <vector>
 
+#include "base/mutex.hpp"
 #include "store/control.hpp"
 #include "store/index.hpp"
 #include "store/locks.hpp"
@@ -133,7 +134,7 @@ class Space {
 
    private:
     Space& space_;
-    const std::lock_guard<std::mutex> lock_;
+    const std::lock_guard<base::Mutex> lock_;
     bool held_ = false;
   };
 
@@ -173,7 +174,7 @@ class Space {
   Journal& journal_;
   Trouble& trouble_;
   std::atomic<bool> room_is_low_{false};
-  std::mutex mutex_;
+  base::Mutex mutex_;
   std::set<std::uint32_t> leased_;  // slots this process appends to; guarded by mutex_
 };
 

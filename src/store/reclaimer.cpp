@@ -65,7 +65,7 @@ class Reclaimer::Turn {
 
  private:
   const OwnedLockFile& file_;
-  std::unique_lock<std::mutex> lock_;
+  std::unique_lock<base::Mutex> lock_;
   bool held_ = false;
 };
 

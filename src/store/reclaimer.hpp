@@ -23,6 +23,7 @@
 #include <set>
 #include <vector>
 
+#include "base/mutex.hpp"
 #include "store/append.hpp"
 #include "store/control.hpp"
 #include "store/index.hpp"
@@ -102,7 +103,7 @@ class Reclaimer {
   Appender& appender_;
   Trouble& trouble_;
   std::atomic<bool> exhausted_{false};
-  std::mutex mutex_;
+  base::Mutex mutex_;
   std::map<std::uint64_t, int> passed_over_;  // by segment id: how often another one went; guarded by mutex_
 };
 

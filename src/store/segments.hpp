@@ -24,6 +24,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/mutex.hpp"
 #include "os/os.hpp"
 #include "store/control.hpp"
 #include "store/locks.hpp"
@@ -158,7 +159,7 @@ class Segments : public std::enable_shared_from_this<Segments> {
   const std::size_t mapped_max_;
   std::vector<Place> places_;
   std::atomic<bool> ended_{false};
-  std::mutex mutex_;
+  base::Mutex mutex_;
   std::size_t mapped_ = 0;  // guarded by mutex_
 };
 

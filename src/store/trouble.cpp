@@ -46,7 +46,10 @@ void Trouble::tell_now() {
     events.swap(pending_);
     untold_.store(false, std::memory_order_relaxed);
   }
-  for (const Event& event : events) on_event_(event);
+  for (const Event& event : events) {
+    base::expect_no_lock("on_event");
+    on_event_(event);
+  }
 }
 
 }  // namespace larder::store

@@ -15,6 +15,7 @@
 #include <larder/options.hpp>
 #include <larder/result.hpp>
 
+#include "base/mutex.hpp"
 #include "observe/counters.hpp"
 
 namespace larder::store {
@@ -45,7 +46,7 @@ class Trouble {
   observe::Counters& counters_;
   const std::function<void(const Event&)> on_event_;
   std::atomic<bool> untold_{false};
-  std::mutex mutex_;
+  base::Mutex mutex_;
   std::set<std::pair<Counter, std::string>> known_;  // guarded by mutex_
   std::vector<Event> pending_;                       // guarded by mutex_
 };

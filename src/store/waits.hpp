@@ -17,6 +17,7 @@
 
 #include <larder/key.hpp>
 
+#include "base/mutex.hpp"
 #include "store/control.hpp"
 #include "store/locks.hpp"
 
@@ -48,7 +49,7 @@ class Waits {
 
   Table table_;
   const LeaseFiles& leases_;
-  mutable std::mutex mutex_;
+  mutable base::Mutex mutex_;
   std::vector<bool> mine_ = std::vector<bool>(k_waits_places);  // guarded by mutex_
 };
 

@@ -7,6 +7,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/mutex.hpp"
 #include "base/thread_number.hpp"
 
 namespace larder::memory {
@@ -14,7 +15,7 @@ namespace {
 
 TEST(Readers, WhoWaitsReturnsWhenTheSectionsThatThereWereHaveEnded) {
   Readers readers;
-  std::mutex writers;
+  base::Mutex writers;
   std::atomic<bool> reading{false};
   std::atomic<bool> end{false};
   std::atomic<bool> waited{false};
@@ -40,7 +41,7 @@ TEST(Readers, WhoWaitsReturnsWhenTheSectionsThatThereWereHaveEnded) {
 
 TEST(Readers, WhoComesLaterIsNotWaitedFor) {
   Readers readers;
-  std::mutex writers;
+  base::Mutex writers;
   std::atomic<bool> done{false};
   std::vector<std::jthread> threads;
   for (int i = 0; i < 4; ++i) {
@@ -55,7 +56,7 @@ TEST(Readers, WhoComesLaterIsNotWaitedFor) {
 // A value that is replaced again and again, each destroyed after the wait; the sanitizers see who still reads one.
 TEST(Readers, NothingIsDestroyedUnderAReader) {
   Readers readers;
-  std::mutex writers;
+  base::Mutex writers;
   std::atomic<const int*> shown{new int(0)};
   std::atomic<bool> done{false};
   std::atomic<int> wrong{0};
@@ -99,7 +100,7 @@ TEST(Readers, ThreadsBeyondTheNumberedOnesExcludeWriters) {
   std::jthread([&] {
     EXPECT_EQ(base::thread_number(), base::k_thread_numbers);
     Readers readers;
-    std::mutex writers;
+    base::Mutex writers;
     {
       const Readers::Section section(readers, writers);
       std::jthread([&] { EXPECT_FALSE(writers.try_lock()); });
