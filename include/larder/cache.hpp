@@ -411,9 +411,8 @@ class LARDER_API Cache {
   // Throws Error(cycle) if `compute` asks, directly or through others, for its own key.
   //   get_or_compute(key, f)                           caches what f returns
   //   get_or_compute<std::span<const float>>(key, f)   f returns std::vector<float>; readers get views
-  //   get_or_compute<Model>(key, f)                    f returns std::optional<Model>: returns
-  //   std::optional<Ref<Model>>;
-  //                                                    that there is none is kept for EntryOptions::negative_ttl
+  //   get_or_compute<Model>(key, f)                    f returns std::optional<Model>, so this does of Ref<Model>; that
+  //                                                    there is none is kept for EntryOptions::negative_ttl
   template <class T = void, std::invocable F>
   auto get_or_compute(const Key& key, F&& compute, const EntryOptions& options = detail::no_options()) {
     using S = detail::Stored<T, F>;

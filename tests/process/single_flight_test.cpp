@@ -209,5 +209,51 @@ TEST(ProcessSingleFlight, AWaitThatAKilledProcessAnnouncedIsNotBelieved) {
   }
 }
 
+// Values are fresh for a second, and due for an hour after that.
+const EntryOptions k_windows = {.ttl = 1s, .stale_while_revalidate = 1h};
+
+Cache open_at(const std::string& directory, std::int64_t now_ms) {
+  return Cache::open({.directory = directory, .store = Size("64MiB"), .clock = [now_ms] { return now_ms; }}).value();
+}
+
+// Arguments: store directory, file that says that it computes. Begins to compute anew what is due, and never ends.
+LARDER_ROLE(endless_refresh) {
+  Cache cache = open_at(arguments[0], 2000);
+  cache.get_or_compute(
+      Key{"due"},
+      [&] {
+        log_line(arguments[1], "");
+        while (true) ::pause();
+        return 0;
+      },
+      k_windows);
+  return 1;
+}
+
+TEST(ProcessSingleFlight, WhileAnotherProcessRefreshesTheOlderValueIsAnsweredAndIfItIsKilledTheNextOneTakesOver) {
+  const test::TemporaryDirectory directory;
+  const auto path = [&](const char* name) { return (directory.path() / name).string(); };
+  {
+    Cache cache = open_at(path("store"), 0);
+    cache.get_or_compute(
+        Key{"due"}, [] { return 1; }, k_windows);
+  }
+  Child child = test::start_role("endless_refresh", {path("store"), path("computes")});
+  wait_for_file(path("computes"));
+  Cache cache = open_at(path("store"), 2000);
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(*cache.get_or_compute(
+                  Key{"due"}, [] { return 2; }, k_windows),
+              1);
+  }
+  EXPECT_FALSE(cache.get<int>(Key{"due"}));
+  child.kill();
+  ASSERT_TRUE(child.wait(10s));
+  EXPECT_EQ(*cache.get_or_compute(
+                Key{"due"}, [] { return 3; }, k_windows),
+            3);
+  EXPECT_EQ(**cache.get<int>(Key{"due"}), 3);
+}
+
 }  // namespace
 }  // namespace larder
