@@ -40,6 +40,8 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::uint64_t k_mib = std::uint64_t{1} << 20;
 constexpr std::uint64_t k_limit = 256 * k_mib;
+constexpr std::uint64_t k_memory = 16 * k_mib;
+constexpr std::uint64_t k_queue = 16 * k_mib;
 constexpr std::uint64_t k_keys = 3000;
 constexpr std::uint64_t k_tags = 50;
 constexpr std::size_t k_processes = 6;
@@ -151,7 +153,9 @@ class Worker {
   };
 
   Cache open() {
-    return Cache::open({.directory = directory_, .store = Size(k_limit), .memory = "16MiB", .queue = "16MiB"}).value();
+    return Cache::open(
+               {.directory = directory_, .store = Size(k_limit), .memory = Size(k_memory), .queue = Size(k_queue)})
+        .value();
   }
   void look(std::uint64_t key) {
     const auto value = cache_.get<std::string>(key_of(key));
@@ -253,7 +257,9 @@ TEST(Soak, LimitsHoldNothingIsWrongAndNothingGrowsWhateverProcessesDo) {
     const Taken& taken = board.taken[i];
     // In seconds a sanitizer, which slows down and keeps memory, does not get beyond the beginning.
     if (duration() >= 1min || !(test::k_address_sanitizer || test::k_thread_sanitizer)) {
-      EXPECT_LE(taken.anonymous_bytes[3].load(), taken.anonymous_bytes[1].load() * 5 / 4 + 16 * k_mib);
+      // What the options let it keep is no growth: in seconds, on a busy machine, that fills up to the end.
+      const std::uint64_t kept = std::max(taken.anonymous_bytes[1].load(), k_memory + k_queue);
+      EXPECT_LE(taken.anonymous_bytes[3].load(), kept * 5 / 4 + 16 * k_mib);
       EXPECT_LE(taken.descriptors[3].load(), taken.descriptors[1].load() + 32) << "those of mapped files come and go";
     }
     std::printf("  process %zu: %3llu, %3llu, %3llu, %3llu MiB and %llu, %llu, %llu, %llu descriptors, by quarters\n",
