@@ -15,6 +15,7 @@
 
 #include <larder/larder.hpp>
 
+#include "support/sanitizers.hpp"
 #include "support/temporary_directory.hpp"
 
 namespace larder {
@@ -164,6 +165,7 @@ TEST_F(RefreshTest, AFunctionMayOwnTheLastHandleOfItsCache) {
 }
 
 TEST_F(RefreshTest, AForkedChildComputesForItself) {
+  if (test::k_thread_sanitizer) GTEST_SKIP() << test::k_no_threads_in_child;
   Cache cache = open();
   make_due(cache, 2);
   const auto gate = std::make_shared<Gate>();
